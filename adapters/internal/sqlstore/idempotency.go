@@ -1,0 +1,60 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/retainrabbit/retainrabbit/domain"
+	"github.com/retainrabbit/retainrabbit/ports"
+)
+
+func scanIdempotency(row scanner) (r ports.IdempotencyRecord, err error) {
+	var digest []byte
+	var created int64
+	err = row.Scan(&r.Key, &digest, &r.SessionID, &created)
+	copy(r.Digest[:], digest)
+	r.CreatedAt = fromMillis(created)
+	return r, err
+}
+
+// Idempotency implements ports.SessionReader.
+func (r Reads) Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (ports.IdempotencyRecord, error) {
+	return one(ctx, r.Conn, "idempotency record", scanIdempotency,
+		`SELECT key, digest, session_id, created_at FROM idempotency WHERE workspace_id = $1 AND mode = $2 AND key = $3`, ws, mode, key)
+}
+
+// ForgetIdempotency implements ports.IdempotencyWriter.
+func (tx *Tx) ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time) (int64, error) {
+	return tx.exec(ctx, `DELETE FROM idempotency WHERE workspace_id = $1 AND created_at < $2`, string(ws), millis(before))
+}
+
+// StartSession is the body of ports.Store.StartSession. With a key it must run
+// where an error undoes what it wrote.
+func (tx *Tx) StartSession(ctx context.Context, s domain.Session, record ports.IdempotencyRecord) (domain.SessionID, error) {
+	if record.Key == "" {
+		return s.ID, tx.CreateSession(ctx, s)
+	}
+	n, err := tx.exec(ctx, `
+INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		string(s.WorkspaceID), string(s.Mode), record.Key, record.Digest[:], string(s.ID), millis(record.CreatedAt))
+	if err != nil {
+		return "", err
+	}
+	if n == 1 {
+		return s.ID, tx.CreateSession(ctx, s)
+	}
+	known, err := tx.Idempotency(ctx, s.WorkspaceID, s.Mode, record.Key)
+	if err != nil {
+		return "", err
+	}
+	return known.SessionID, MatchIdempotency(known, record)
+}
+
+// MatchIdempotency reports as ErrConflict that a key came with another request.
+func MatchIdempotency(known, record ports.IdempotencyRecord) error {
+	if known.Digest != record.Digest {
+		return domain.Conflict("idempotency_mismatch", "Idempotency-Key was used before with another body")
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/retainrabbit/retainrabbit/adapters/internal/sqlstore"
+	"github.com/retainrabbit/retainrabbit/domain"
+	"github.com/retainrabbit/retainrabbit/ports"
+)
+
+// maxBatch bounds how many transactions share one commit.
+const maxBatch = 256
+
+// writer runs every transaction on the one connection that writes. While it
+// commits, callers queue up; it then runs all that wait inside one transaction of
+// the engine and commits, and syncs, once for all of them. Each runs in a savepoint
+// of its own, so an error or a panic undoes that one alone.
+type writer struct {
+	conn   *prepared
+	jobs   chan *job
+	quit   chan struct{}
+	once   sync.Once
+	done   sync.WaitGroup
+	commit func(n int, took time.Duration)
+}
+
+// job is one caller's transaction.
+type job struct {
+	ctx    context.Context
+	fn     func(ctx context.Context, tx *sqlstore.Tx) error
+	single bool // fn runs one statement, which undoes itself on error: it needs no savepoint
+	result chan outcome
+}
+
+// outcome is how a job ended.
+type outcome struct {
+	err      error
+	panicked any // what fn panicked with, if it did
+}
+
+func startWriter(conn *prepared, commit func(int, time.Duration)) *writer {
+	w := &writer{conn: conn, jobs: make(chan *job), quit: make(chan struct{}), commit: commit}
+	w.done.Go(w.loop)
+	return w
+}
+
+// close refuses new jobs and waits for those being run.
+func (w *writer) close() {
+	w.once.Do(func() { close(w.quit) })
+	w.done.Wait()
+}
+
+// run queues fn and waits until it is committed, or has failed.
+func (w *writer) run(ctx context.Context, single bool, fn func(context.Context, *sqlstore.Tx) error) error {
+	j := &job{ctx: ctx, fn: fn, single: single, result: make(chan outcome, 1)}
+	select {
+	case <-w.quit:
+		return errClosed
+	default:
+	}
+	select {
+	case w.jobs <- j:
+	case <-w.quit:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	// From here on the job may be committed at any moment: only its result tells.
+	end := <-j.result
+	if end.panicked != nil {
+		panic(end.panicked)
+	}
+	return end.err
+}
+
+func (w *writer) loop() {
+	for {
+		select {
+		case <-w.quit:
+			return
+		case first := <-w.jobs:
+			w.runBatch(w.waiting(first))
+		}
+	}
+}
+
+// waiting collects what is queued behind the first job.
+func (w *writer) waiting(first *job) []*job {
+	batch := []*job{first}
+	for len(batch) < maxBatch {
+		select {
+		case j := <-w.jobs:
+			batch = append(batch, j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// runBatch runs the jobs in one transaction of the engine. If the engine fails,
+// nothing is committed and every job that had not failed by itself fails with that.
+func (w *writer) runBatch(batch []*job) {
+	start := time.Now()
+	ends := make([]outcome, len(batch))
+	if err := w.inTransaction(batch, ends); err != nil {
+		// The engine may have rolled back by itself already.
+		_, _ = w.conn.Exec(context.Background(), "ROLLBACK")
+		for i := range ends {
+			if ends[i] == (outcome{}) {
+				ends[i].err = err
+			}
+		}
+	}
+	if w.commit != nil {
+		w.commit(len(batch), time.Since(start))
+	}
+	for i, j := range batch {
+		j.result <- ends[i]
+	}
+}
+
+func (w *writer) inTransaction(batch []*job, ends []outcome) error {
+	ctx := context.Background()
+	if _, err := w.conn.Exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	counters := sqlstore.Counters{}
+	for i, j := range batch {
+		end, err := w.runJob(j, counters)
+		if err != nil {
+			return err
+		}
+		ends[i] = end
+	}
+	if err := counters.Flush(ctx, w.conn); err != nil {
+		return err
+	}
+	_, err := w.conn.Exec(ctx, "COMMIT")
+	return err
+}
+
+// runJob runs one job; its error is the engine's, which ends the whole batch.
+func (w *writer) runJob(j *job, counters sqlstore.Counters) (end outcome, err error) {
+	if j.ctx.Err() != nil {
+		return outcome{err: j.ctx.Err()}, nil
+	}
+	conn := &watched{Conn: w.conn}
+	tx := sqlstore.NewTx(conn, counters)
+	if j.single {
+		end = call(j, tx)
+	} else {
+		if _, err := w.conn.Exec(context.Background(), "SAVEPOINT job"); err != nil {
+			return outcome{}, err
+		}
+		end = call(j, tx)
+		if err := w.endSavepoint(end); err != nil {
+			return outcome{}, err
+		}
+	}
+	if conn.broken != nil {
+		return outcome{}, conn.broken
+	}
+	if end == (outcome{}) {
+		counters.Merge(tx.Counters)
+	}
+	return end, nil
+}
+
+func (w *writer) endSavepoint(end outcome) error {
+	ctx := context.Background()
+	if end != (outcome{}) {
+		if _, err := w.conn.Exec(ctx, "ROLLBACK TO job"); err != nil {
+			return err
+		}
+	}
+	_, err := w.conn.Exec(ctx, "RELEASE job")
+	return err
+}
+
+func call(j *job, tx *sqlstore.Tx) (end outcome) {
+	defer func() { end.panicked = recover() }()
+	return outcome{err: j.fn(j.ctx, tx)}
+}
+
+// watched remembers that the engine itself failed (a full disk, an I/O error):
+// SQLite may then have rolled back more than the statement.
+type watched struct {
+	sqlstore.Conn
+	broken error
+}
+
+func (w *watched) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	n, err := w.Conn.Exec(ctx, query, args...)
+	if domain.KindOf(err) == domain.ErrUnavailable {
+		w.broken = err
+	}
+	return n, err
+}
+
+// InTx implements ports.Store.
+func (s *Store) InTx(ctx context.Context, fn func(context.Context, ports.Tx) error) error {
+	return s.writer.run(ctx, false, func(ctx context.Context, tx *sqlstore.Tx) error { return fn(ctx, tx) })
+}
+
+// StartSession implements ports.Store.
+func (s *Store) StartSession(ctx context.Context, session domain.Session, record ports.IdempotencyRecord) (id domain.SessionID, err error) {
+	single := record.Key == ""
+	err = s.writer.run(ctx, single, func(ctx context.Context, tx *sqlstore.Tx) (err error) {
+		id, err = tx.StartSession(ctx, session, record)
+		return err
+	})
+	return id, err
+}

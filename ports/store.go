@@ -1,0 +1,175 @@
+package ports
+
+import (
+	"context"
+	"time"
+
+	"github.com/retainrabbit/retainrabbit/domain"
+)
+
+// Store is everything the application needs from storage. All its methods may be
+// called at once from many goroutines.
+type Store interface {
+	Reader
+
+	// InTx runs fn in one transaction: all of its writes happen, or none. It
+	// commits if fn returns nil, and has committed durably when it returns nil.
+	// If fn returns an error, InTx returns that very error; if fn panics, InTx
+	// panics with the same value; both roll back. fn may run more than once, on
+	// another goroutine, and so does nothing but use tx; it must not use the
+	// Store itself nor the network. What fn reads it reads from the transaction.
+	// An error that a method of tx returned does not spoil the transaction: fn may
+	// go on. One transaction touches one workspace.
+	InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+
+	// StartSession stores a new session, and the idempotency record if record.Key
+	// is not empty, as one durable transaction: the hot write. If the record's
+	// workspace, mode and key are known already, nothing is stored: with the same
+	// digest it returns the id that the record names, else ErrConflict with code
+	// idempotency_mismatch. A known session id is ErrConflict.
+	StartSession(ctx context.Context, s domain.Session, record IdempotencyRecord) (domain.SessionID, error)
+
+	// Ping reports whether the store can be read now.
+	Ping(ctx context.Context) error
+
+	// Close waits for what is being done and frees the store.
+	Close() error
+}
+
+// Reader is every read.
+type Reader interface {
+	WorkspaceReader
+	KeyReader
+	FlowReader
+	SessionReader
+	StatsReader
+}
+
+// Tx is a transaction. It has every read and write, and no way to begin another.
+type Tx interface {
+	Reader
+	WorkspaceWriter
+	KeyWriter
+	FlowWriter
+	SessionWriter
+	IdempotencyWriter
+}
+
+// WorkspaceReader reads workspaces.
+type WorkspaceReader interface {
+	// Workspace returns one workspace, or ErrNotFound.
+	Workspace(ctx context.Context, id domain.WorkspaceID) (domain.Workspace, error)
+	// Workspaces lists all workspaces, oldest first, ties by id. It is the one
+	// method that crosses workspaces, for the operator's command line.
+	Workspaces(ctx context.Context) ([]domain.Workspace, error)
+}
+
+// WorkspaceWriter changes workspaces.
+type WorkspaceWriter interface {
+	// CreateWorkspace stores a new workspace. A known id is ErrConflict.
+	CreateWorkspace(ctx context.Context, w domain.Workspace) error
+}
+
+// KeyReader reads API keys.
+type KeyReader interface {
+	// Key finds a key by the public part of its text, revoked and expired ones
+	// too, or returns ErrNotFound.
+	Key(ctx context.Context, ws domain.WorkspaceID, public string) (domain.Key, error)
+	// Keys lists every key of the workspace, oldest first, ties by id.
+	Keys(ctx context.Context, ws domain.WorkspaceID) ([]domain.Key, error)
+}
+
+// KeyWriter changes API keys.
+type KeyWriter interface {
+	// CreateKey stores a new key. A known id or public part is ErrConflict, an
+	// unknown workspace ErrNotFound.
+	CreateKey(ctx context.Context, k domain.Key) error
+	// RevokeKey sets when the key was revoked, or returns ErrNotFound. A key that
+	// is revoked keeps its first time.
+	RevokeKey(ctx context.Context, ws domain.WorkspaceID, id domain.KeyID, at time.Time) error
+	// TouchKey sets when the key was last used, but never back, or returns
+	// ErrNotFound. It changes nothing else of the key.
+	TouchKey(ctx context.Context, ws domain.WorkspaceID, id domain.KeyID, at time.Time) error
+}
+
+// FlowReader reads flows.
+type FlowReader interface {
+	// Flow returns the newest version of a flow, or ErrNotFound.
+	Flow(ctx context.Context, ws domain.WorkspaceID, id domain.FlowID) (domain.Flow, error)
+	// FlowAt returns a flow as it was at a version, or ErrNotFound.
+	FlowAt(ctx context.Context, ws domain.WorkspaceID, id domain.FlowID, version int) (domain.Flow, error)
+	// FlowBySlug returns the newest version of a flow, or ErrNotFound.
+	FlowBySlug(ctx context.Context, ws domain.WorkspaceID, slug string) (domain.Flow, error)
+	// ActiveFlow returns the active flow updated last, of equal ones the one with
+	// the greatest id, or ErrNotFound.
+	ActiveFlow(ctx context.Context, ws domain.WorkspaceID) (domain.Flow, error)
+	// Flows lists the newest version of every flow, updated last first, ties by
+	// id, greatest first.
+	Flows(ctx context.Context, ws domain.WorkspaceID) ([]domain.Flow, error)
+}
+
+// FlowWriter changes flows.
+type FlowWriter interface {
+	// CreateFlow stores the first version of a flow. A known id or slug is
+	// ErrConflict, an unknown workspace ErrNotFound.
+	CreateFlow(ctx context.Context, f domain.Flow) error
+	// SaveFlow stores the next version of a flow beside the earlier ones. It is
+	// ErrConflict unless f.Version is the stored version + 1, or if another flow
+	// has the slug; ErrNotFound if there is no such flow.
+	SaveFlow(ctx context.Context, f domain.Flow) error
+}
+
+// SessionReader reads sessions and their events.
+type SessionReader interface {
+	// Session returns one session, live or test, or ErrNotFound.
+	Session(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) (domain.Session, error)
+	// SessionResult returns what a business reads of one session, live or test,
+	// or ErrNotFound.
+	SessionResult(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) (domain.SessionResult, error)
+	// RecentSessions lists at most limit live sessions, newest first, ties by id,
+	// greatest first.
+	RecentSessions(ctx context.Context, ws domain.WorkspaceID, limit int) ([]domain.SessionResult, error)
+	// Events lists the events of one session, oldest first, ties in the order in
+	// which they were appended.
+	Events(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) ([]domain.Event, error)
+	// Idempotency returns the record of a key, or ErrNotFound.
+	Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (IdempotencyRecord, error)
+}
+
+// SessionWriter changes sessions and appends their events.
+type SessionWriter interface {
+	// CreateSession stores a new session. A known id is ErrConflict, an unknown
+	// workspace or flow version ErrNotFound.
+	CreateSession(ctx context.Context, s domain.Session) error
+	// SaveSession stores a changed session. It is ErrConflict unless s.Version is
+	// the stored version + 1, ErrNotFound if there is no such session. Its mode and
+	// creation time never change.
+	SaveSession(ctx context.Context, s domain.Session) error
+	// AppendEvent stores an event of a session. A known event id is ErrConflict, an
+	// unknown session ErrNotFound.
+	AppendEvent(ctx context.Context, e domain.Event) error
+}
+
+// StatsReader reads the counts that the store keeps of its live sessions.
+type StatsReader interface {
+	// Stats tallies the live sessions created on since or later, by UTC day, or
+	// all of them if since is 0; by currency, in order of the currency. It always
+	// equals a recount of the stored sessions, and its cost does not grow with
+	// their number.
+	Stats(ctx context.Context, ws domain.WorkspaceID, since domain.Day) (domain.Stats, error)
+}
+
+// IdempotencyRecord remembers which session an Idempotency-Key started.
+type IdempotencyRecord struct {
+	Key       string
+	Digest    [32]byte // of the request that came with the key
+	SessionID domain.SessionID
+	CreatedAt time.Time
+}
+
+// IdempotencyWriter forgets old records.
+type IdempotencyWriter interface {
+	// ForgetIdempotency deletes the workspace's records made before the time, and
+	// says how many.
+	ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time) (int64, error)
+}
