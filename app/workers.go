@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/retainrabbit/retainrabbit/domain"
+	"github.com/retainrabbit/retainrabbit/ports"
+)
+
+// How often the workers run, and how long an idempotency key is kept at least.
+const (
+	usageEvery      = 5 * time.Second
+	forgetEvery     = 15 * time.Minute
+	idempotencyLife = 24 * time.Hour
+)
+
+// usage collects when keys were last used, so that a request does not wait for a
+// write.
+type usage struct {
+	mu   sync.Mutex
+	last map[keyName]time.Time
+}
+
+type keyName struct {
+	workspace domain.WorkspaceID
+	id        domain.KeyID
+}
+
+// KeyUsed notes that a key is being used now; a worker writes it down.
+func (a *App) KeyUsed(k domain.Key) {
+	a.usage.note(keyName{k.WorkspaceID, k.ID}, a.clock())
+}
+
+// Workers runs the background work until ctx ends, and then writes down what is
+// left. What fails is logged and tried again.
+func (a *App) Workers(ctx context.Context, log *slog.Logger) {
+	usage, forget := time.NewTicker(usageEvery), time.NewTicker(forgetEvery)
+	defer usage.Stop()
+	defer forget.Stop()
+	report := func(what string, err error) {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			log.Error("background work failed, will be tried again", "work", what, "error", err)
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			report("key usage", a.FlushUsage(context.WithoutCancel(ctx)))
+			return
+		case <-usage.C:
+			report("key usage", a.FlushUsage(ctx))
+		case <-forget.C:
+			report("idempotency", a.ForgetIdempotency(ctx))
+		}
+	}
+}
+
+// FlushUsage writes down when keys were last used. What could not be written is
+// tried again the next time.
+func (a *App) FlushUsage(ctx context.Context) error {
+	a.usage.mu.Lock()
+	last := a.usage.last
+	a.usage.last = nil
+	a.usage.mu.Unlock()
+	var errs []error
+	for key, at := range last {
+		err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
+			return tx.TouchKey(ctx, key.workspace, key.id, at)
+		})
+		if err != nil {
+			errs = append(errs, err)
+			a.usage.note(key, at)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// note keeps the latest use of a key.
+func (u *usage) note(key keyName, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.last == nil {
+		u.last = map[keyName]time.Time{}
+	}
+	if at.After(u.last[key]) {
+		u.last[key] = at
+	}
+}
+
+// ForgetIdempotency deletes the idempotency records of every workspace that are
+// older than a day.
+func (a *App) ForgetIdempotency(ctx context.Context) error {
+	workspaces, err := a.store.Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	before := a.clock().Add(-idempotencyLife)
+	var errs []error
+	for _, w := range workspaces {
+		errs = append(errs, a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
+			_, err := tx.ForgetIdempotency(ctx, w.ID, before)
+			return err
+		}))
+	}
+	return errors.Join(errs...)
+}
