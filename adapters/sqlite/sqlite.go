@@ -140,3 +140,25 @@ func (s *Store) Close() error {
 	s.reader.closed.Store(true)
 	return errors.Join(s.write.Close(), s.read.Close())
 }
+
+// Check reads the whole file and reports what is damaged.
+func (s *Store) Check(ctx context.Context) error {
+	rows, err := s.Conn.Query(ctx, "PRAGMA quick_check(1)")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	verdict := "no answer"
+	if rows.Next() {
+		if err := rows.Scan(&verdict); err != nil {
+			return classify(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return unavailable("the database file is damaged: "+verdict, nil)
+	}
+	return nil
+}

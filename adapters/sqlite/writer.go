@@ -206,7 +206,7 @@ func (s *Store) InTx(ctx context.Context, fn func(context.Context, ports.Tx) err
 }
 
 // StartSession implements ports.Store.
-func (s *Store) StartSession(ctx context.Context, session domain.Session, record ports.IdempotencyRecord) (id domain.SessionID, err error) {
+func (s *Store) StartSession(ctx context.Context, session domain.Session, record domain.IdempotencyRecord) (id domain.SessionID, err error) {
 	single := record.Key == ""
 	err = s.writer.run(ctx, single, func(ctx context.Context, tx *sqlstore.Tx) (err error) {
 		id, err = tx.StartSession(ctx, session, record)

@@ -5,10 +5,9 @@ import (
 	"time"
 
 	"github.com/retainrabbit/retainrabbit/domain"
-	"github.com/retainrabbit/retainrabbit/ports"
 )
 
-func scanIdempotency(row scanner) (r ports.IdempotencyRecord, err error) {
+func scanIdempotency(row scanner) (r domain.IdempotencyRecord, err error) {
 	var digest []byte
 	var created int64
 	err = row.Scan(&r.Key, &digest, &r.SessionID, &created)
@@ -18,7 +17,7 @@ func scanIdempotency(row scanner) (r ports.IdempotencyRecord, err error) {
 }
 
 // Idempotency implements ports.SessionReader.
-func (r Reads) Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (ports.IdempotencyRecord, error) {
+func (r Reads) Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (domain.IdempotencyRecord, error) {
 	return one(ctx, r.Conn, "idempotency record", scanIdempotency,
 		`SELECT key, digest, session_id, created_at FROM idempotency WHERE workspace_id = $1 AND mode = $2 AND key = $3`, ws, mode, key)
 }
@@ -30,7 +29,7 @@ func (tx *Tx) ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, befo
 
 // StartSession is the body of ports.Store.StartSession. With a key it must run
 // where an error undoes what it wrote.
-func (tx *Tx) StartSession(ctx context.Context, s domain.Session, record ports.IdempotencyRecord) (domain.SessionID, error) {
+func (tx *Tx) StartSession(ctx context.Context, s domain.Session, record domain.IdempotencyRecord) (domain.SessionID, error) {
 	if record.Key == "" {
 		return s.ID, tx.CreateSession(ctx, s)
 	}
@@ -48,13 +47,5 @@ VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 	if err != nil {
 		return "", err
 	}
-	return known.SessionID, MatchIdempotency(known, record)
-}
-
-// MatchIdempotency reports as ErrConflict that a key came with another request.
-func MatchIdempotency(known, record ports.IdempotencyRecord) error {
-	if known.Digest != record.Digest {
-		return domain.Conflict("idempotency_mismatch", "Idempotency-Key was used before with another body")
-	}
-	return nil
+	return known.SessionID, known.Match(record.Digest)
 }

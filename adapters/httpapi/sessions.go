@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/retainrabbit/retainrabbit/adapters/internal/web"
+	"github.com/retainrabbit/retainrabbit/app"
+	"github.com/retainrabbit/retainrabbit/domain"
+)
+
+// session is what a business reads of a session.
+type session struct {
+	ID                domain.SessionID `json:"id"`
+	CustomerID        string           `json:"customerId"`
+	Reason            *string          `json:"reason"`
+	Outcome           domain.Outcome   `json:"outcome"`
+	RecoveredMRRCents int64            `json:"recoveredMrrCents"`
+	CreatedAt         timestamp        `json:"createdAt"`
+}
+
+func toSession(s *domain.SessionResult) session {
+	out := session{
+		ID: s.ID, CustomerID: s.CustomerID, Outcome: s.Outcome,
+		RecoveredMRRCents: s.Recovered.Minor, CreatedAt: timestamp(s.CreatedAt),
+	}
+	if s.Reason != "" {
+		out.Reason = &s.Reason
+	}
+	return out
+}
+
+// recentSessions is how many sessions the list holds at most.
+const recentSessions = 100
+
+func (a *api) listSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
+	results, err := a.Store.RecentSessions(r.Context(), c.workspace.ID, recentSessions)
+	if err != nil {
+		return err
+	}
+	list := make([]session, len(results))
+	for i := range results {
+		list[i] = toSession(&results[i])
+	}
+	return ok(w, list)
+}
+
+func (a *api) getSession(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id := mux.Vars(r)["id"]
+	if !domain.ValidID(id) {
+		return domain.NotFound("session")
+	}
+	result, err := a.Store.SessionResult(r.Context(), c.workspace.ID, domain.SessionID(id))
+	if err != nil {
+		return err
+	}
+	return ok(w, toSession(&result))
+}
+
+// started is the answer to POST /sessions.
+type started struct {
+	ID        domain.SessionID `json:"id"`
+	Outcome   domain.Outcome   `json:"outcome"`
+	URL       string           `json:"url"`
+	ExpiresAt timestamp        `json:"expiresAt"`
+}
+
+func (a *api) startSession(w http.ResponseWriter, r *http.Request, c *caller) error {
+	body, err := web.ReadJSON(w, r)
+	if err != nil {
+		return err
+	}
+	req, err := parseStart(body)
+	if err != nil {
+		return err
+	}
+	if req.IdempotencyKey, err = idempotencyKey(r); err != nil {
+		return err
+	}
+	req.Workspace, req.Mode, req.Digest = c.workspace, c.key.Mode, sha256.Sum256(body)
+	s, err := a.App.StartSession(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	link, err := s.Link().URL(a.BaseURL, c.workspace.LinkSecret)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", a.BaseURL+"/api/v1/sessions/"+string(s.ID))
+	// A retry gets the answer that the first request got, however the session stands.
+	return web.WriteJSON(w, http.StatusCreated, web.Envelope[started]{Data: started{
+		ID: s.ID, Outcome: domain.Pending, URL: link, ExpiresAt: timestamp(s.LinkExpiresAt),
+	}})
+}
+
+// parseStart reads the body of POST /sessions: the syntax alone, rules are domain's.
+func parseStart(body []byte) (app.StartRequest, error) {
+	m := web.ParseObject(body)
+	req := app.StartRequest{
+		FlowID: domain.FlowID(m.Text("flowId")),
+		Reason: m.Text("reason"),
+		Customer: domain.Customer{
+			ID:             m.Text("customerId"),
+			SubscriptionID: m.Text("subscriptionId"),
+			MRR:            m.Int("mrrCents"),
+			Currency:       domain.Currency(strings.ToLower(m.Text("currency"))),
+			ReturnURL:      m.Text("returnUrl"),
+			Country:        strings.ToUpper(m.Text("country")),
+			Region:         strings.ToUpper(m.Text("region")),
+			Locale:         m.Text("locale"),
+			Metadata:       m.Texts("metadata"),
+		},
+	}
+	if err := m.Err(); err != nil {
+		return app.StartRequest{}, err
+	}
+	if req.FlowID != "" && !domain.ValidID(string(req.FlowID)) {
+		return app.StartRequest{}, domain.Invalid("flowId", "must be the id of an active flow of the workspace")
+	}
+	return req, nil
+}
+
+const maxIdempotencyKey = 255
+
+func idempotencyKey(r *http.Request) (string, error) {
+	values := r.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	if len(values) > 1 || key == "" || len(key) > maxIdempotencyKey || strings.ContainsFunc(key, notPrintable) {
+		return "", domain.Invalid("Idempotency-Key", "must be one header of 1 to %d printable ASCII characters", maxIdempotencyKey)
+	}
+	return key, nil
+}
+
+func notPrintable(r rune) bool { return r < ' ' || r > '~' }
