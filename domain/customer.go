@@ -71,6 +71,14 @@ func (c Customer) price() (m Money, known bool) {
 	return m, c.MRR != nil
 }
 
+// Discounted returns what the customer pays a month now and would pay with the
+// discount; known is false if the price was not told.
+func (c Customer) Discounted(d Discount) (now, after Money, known bool) {
+	now, known = c.price()
+	after, err := d.monthly(now, known)
+	return now, after, known && err == nil
+}
+
 const (
 	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	lower  = "abcdefghijklmnopqrstuvwxyz"

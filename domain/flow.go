@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -69,4 +71,11 @@ func (d FlowDocument) Validate() error {
 		return d.Steps.Validate()
 	}
 	return Invalid("status", "must be draft, active or archived")
+}
+
+// Equal reports whether two documents say the same.
+func (d FlowDocument) Equal(other FlowDocument) bool {
+	a, errA := json.Marshal(d)
+	b, errB := json.Marshal(other)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }

@@ -78,3 +78,22 @@ func (l Link) sign(secret Secret, head []byte) []byte {
 	mac.Write(head)
 	return mac.Sum(nil)
 }
+
+// HostedURL is the address of a flow's page below base, without a personal link.
+func HostedURL(base string, ws WorkspaceID, flow FlowID) string {
+	return base + "/flow/" + string(ws) + "/" + string(flow)
+}
+
+// LinkParam is the query parameter that carries the token of a personal link.
+const LinkParam = "t"
+
+// URL is the personal link below base, signed with the workspace's link secret.
+func (l Link) URL(base string, secret Secret) (string, error) {
+	token, err := l.Token(secret)
+	return HostedURL(base, l.WorkspaceID, l.FlowID) + "?" + LinkParam + "=" + token.Reveal(), err
+}
+
+// Link is what the session's personal link grants.
+func (s Session) Link() Link {
+	return Link{WorkspaceID: s.WorkspaceID, FlowID: s.FlowID, SessionID: s.ID, ExpiresAt: s.LinkExpiresAt}
+}

@@ -78,18 +78,23 @@ type Start struct {
 	LinkExpiresAt time.Time
 }
 
+// Validate reports the first member that breaks a rule as ErrInvalid, by the names
+// of the REST contract.
+func (s Start) Validate() error {
+	return firstError(
+		checkID("id", s.ID),
+		s.Customer.Validate(),
+		checkOptional("reason", s.Reason, MaxReason),
+	)
+}
+
 // StartSession begins a session in an active flow. ErrInvalid names the member
 // that breaks a rule, or flowId if the flow is not active.
 func StartSession(flow Flow, start Start) (Session, error) {
 	if flow.Status != Active {
 		return Session{}, Invalid("flowId", "must be an active flow of the workspace")
 	}
-	err := firstError(
-		checkID("id", start.ID),
-		start.Customer.Validate(),
-		checkOptional("reason", start.Reason, MaxReason),
-	)
-	if err != nil {
+	if err := start.Validate(); err != nil {
 		return Session{}, err
 	}
 	s := Session{
@@ -159,8 +164,8 @@ func (s Session) Decline(now time.Time) (Session, Event, error) {
 	return s, e, nil
 }
 
-// AskToCancel goes straight to confirm, from any stage. Texts that the survey
-// would refuse are dropped or cut short, never a reason to refuse.
+// AskToCancel goes straight to confirm, from any stage. Texts that Answer would
+// refuse are dropped or cut short, never a reason to refuse.
 func (s Session) AskToCancel(steps Steps, reason, feedback string, now time.Time) (Session, Event, error) {
 	if s.Outcome != Pending {
 		return s, Event{}, errDecided(s)

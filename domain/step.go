@@ -117,12 +117,14 @@ func checkOptions(path string, options []string, least int) error {
 	return nil
 }
 
-// sameReason matches reasons as customers and programs write them: the case and
+// SameReason compares reasons as customers and programs write them: the case and
 // the blanks around them do not matter.
+func SameReason(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
+}
+
 func sameReason(reason string) func(string) bool {
-	return func(other string) bool {
-		return strings.EqualFold(strings.TrimSpace(reason), strings.TrimSpace(other))
-	}
+	return func(other string) bool { return SameReason(reason, other) }
 }
 
 // Steps are the steps of one version of a flow, in order.

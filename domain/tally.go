@@ -116,11 +116,11 @@ func DayOf(t time.Time) Day { return Day(t.Unix() / (24 * 60 * 60)) }
 type Window string
 
 // Since returns the first day of the window that ends with today, or 0 for all
-// time. Another window than 7d, 30d, 90d, 365d, all, or "" for all, is ErrInvalid.
+// time. Another window than 7d, 30d, 90d, 365d and all is ErrInvalid.
 func (w Window) Since(now time.Time) (Day, error) {
 	today := DayOf(now)
 	switch w {
-	case "", WindowAll:
+	case WindowAll:
 		return 0, nil
 	case "7d":
 		return today - 6, nil

@@ -27,7 +27,7 @@ type Store interface {
 	// workspace, mode and key are known already, nothing is stored: with the same
 	// digest it returns the id that the record names, else ErrConflict with code
 	// idempotency_mismatch. A known session id is ErrConflict.
-	StartSession(ctx context.Context, s domain.Session, record IdempotencyRecord) (domain.SessionID, error)
+	StartSession(ctx context.Context, s domain.Session, record domain.IdempotencyRecord) (domain.SessionID, error)
 
 	// Ping reports whether the store can be read now.
 	Ping(ctx context.Context) error
@@ -133,7 +133,7 @@ type SessionReader interface {
 	// which they were appended.
 	Events(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) ([]domain.Event, error)
 	// Idempotency returns the record of a key, or ErrNotFound.
-	Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (IdempotencyRecord, error)
+	Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (domain.IdempotencyRecord, error)
 }
 
 // SessionWriter changes sessions and appends their events.
@@ -157,14 +157,6 @@ type StatsReader interface {
 	// equals a recount of the stored sessions, and its cost does not grow with
 	// their number.
 	Stats(ctx context.Context, ws domain.WorkspaceID, since domain.Day) (domain.Stats, error)
-}
-
-// IdempotencyRecord remembers which session an Idempotency-Key started.
-type IdempotencyRecord struct {
-	Key       string
-	Digest    [32]byte // of the request that came with the key
-	SessionID domain.SessionID
-	CreatedAt time.Time
 }
 
 // IdempotencyWriter forgets old records.

@@ -96,7 +96,7 @@ func newSession(flow domain.Flow) domain.Session {
 
 func (f *fixture) start(s domain.Session) domain.Session {
 	f.t.Helper()
-	id, err := f.store.StartSession(f.ctx, s, ports.IdempotencyRecord{})
+	id, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{})
 	f.NoErr(err)
 	f.Equal(id, s.ID) // without a key the session's own id comes back
 	return s
@@ -114,7 +114,7 @@ type world struct {
 	flow    domain.Flow
 	session domain.Session
 	event   domain.Event
-	record  ports.IdempotencyRecord
+	record  domain.IdempotencyRecord
 }
 
 func (f *fixture) world() world {
@@ -122,7 +122,7 @@ func (f *fixture) world() world {
 	w := world{ws: f.workspace()}
 	w.key, w.flow = f.key(w.ws.ID), f.flow(w.ws.ID, "win-back")
 	w.session = newSession(w.flow)
-	w.record = ports.IdempotencyRecord{Key: "retry-1", Digest: [32]byte{1}, SessionID: w.session.ID, CreatedAt: now}
+	w.record = domain.IdempotencyRecord{Key: "retry-1", Digest: [32]byte{1}, SessionID: w.session.ID, CreatedAt: now}
 	_, err := f.store.StartSession(f.ctx, w.session, w.record)
 	f.NoErr(err)
 	w.event = newEvent(w.session, now)

@@ -139,13 +139,13 @@ var sessionCases = []contractCase{
 var startCases = []contractCase{
 	{"known id conflicts", func(f *fixture) {
 		s := f.session(f.flow(f.workspace().ID, "win-back"))
-		_, err := f.store.StartSession(f.ctx, s, ports.IdempotencyRecord{})
+		_, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{})
 		f.kind(err, domain.ErrConflict)
 	}},
 	{"unknown flow version is not found, and its key stays free", func(f *fixture) {
 		s := newSession(f.flow(f.workspace().ID, "win-back"))
 		s.FlowVersion = 9
-		record := ports.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: s.ID, CreatedAt: now}
+		record := domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: s.ID, CreatedAt: now}
 		_, err := f.store.StartSession(f.ctx, s, record)
 		f.kind(err, domain.ErrNotFound)
 		_, err = f.store.Idempotency(f.ctx, s.WorkspaceID, s.Mode, "k")
@@ -154,7 +154,7 @@ var startCases = []contractCase{
 	{"the same key and digest give the first session", func(f *fixture) {
 		flow := f.flow(f.workspace().ID, "win-back")
 		first, second := newSession(flow), newSession(flow)
-		record := ports.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: first.ID, CreatedAt: now}
+		record := domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: first.ID, CreatedAt: now}
 		id, err := f.store.StartSession(f.ctx, first, record)
 		f.NoErr(err)
 		f.Equal(id, first.ID)
@@ -183,11 +183,11 @@ var startCases = []contractCase{
 		w := f.world()
 		test := newSession(w.flow)
 		test.Mode = domain.Test
-		id, err := f.store.StartSession(f.ctx, test, ports.IdempotencyRecord{Key: w.record.Key, Digest: [32]byte{2}, SessionID: test.ID, CreatedAt: now})
+		id, err := f.store.StartSession(f.ctx, test, domain.IdempotencyRecord{Key: w.record.Key, Digest: [32]byte{2}, SessionID: test.ID, CreatedAt: now})
 		f.NoErr(err)
 		f.Equal(id, test.ID)
 		upper := newSession(w.flow)
-		id, err = f.store.StartSession(f.ctx, upper, ports.IdempotencyRecord{Key: "RETRY-1", Digest: [32]byte{2}, SessionID: upper.ID, CreatedAt: now})
+		id, err = f.store.StartSession(f.ctx, upper, domain.IdempotencyRecord{Key: "RETRY-1", Digest: [32]byte{2}, SessionID: upper.ID, CreatedAt: now})
 		f.NoErr(err)
 		f.Equal(id, upper.ID)
 		f.world() // uses the same key in its own workspace
@@ -197,7 +197,7 @@ var startCases = []contractCase{
 		var got [16]domain.SessionID
 		atOnce(len(got), func(i int) {
 			s := newSession(flow)
-			id, err := f.store.StartSession(f.ctx, s, ports.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: s.ID, CreatedAt: now})
+			id, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: s.ID, CreatedAt: now})
 			if err != nil {
 				f.t.Errorf("start %d: %v", i, err)
 			}
@@ -213,7 +213,7 @@ var startCases = []contractCase{
 	{"old records are forgotten, younger and others' are kept", func(f *fixture) {
 		w, other := f.world(), f.world()
 		young := newSession(w.flow)
-		record := ports.IdempotencyRecord{Key: "young", SessionID: young.ID, CreatedAt: now.Add(time.Millisecond)}
+		record := domain.IdempotencyRecord{Key: "young", SessionID: young.ID, CreatedAt: now.Add(time.Millisecond)}
 		_, err := f.store.StartSession(f.ctx, young, record)
 		f.NoErr(err)
 		var n int64

@@ -1,0 +1,80 @@
+// Command retainrabbit is the cancellation-flow server and its command line.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	}
+	fmt.Fprintln(os.Stderr, "retainrabbit:", err)
+	os.Exit(1)
+}
+
+// errUsage says that the command line could not be read; why was already told.
+var errUsage = errors.New("usage")
+
+// cli is the whole command line. Every flag has an environment variable.
+type cli struct {
+	DB string `help:"Database: sqlite:FILE." placeholder:"URL" default:"sqlite:retainrabbit.db"`
+
+	Serve     serveCmd     `cmd:"" help:"Run the server. An empty database gets a workspace, a flow and a key, shown once."`
+	Workspace workspaceCmd `cmd:"" help:"Make and list workspaces."`
+	Key       keyCmd       `cmd:"" help:"Make, list and revoke API keys."`
+	Flow      flowCmd      `cmd:"" help:"Apply, list, export and check flows."`
+	Stats     statsCmd     `cmd:"" help:"Show a workspace's save rate, with its uncertainty and every vendor's definition."`
+	Backup    backupCmd    `cmd:"" help:"Write a consistent copy of the database to a new file, also while a server runs."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date and stop."`
+	Doctor    doctorCmd    `cmd:"" help:"Check database, clock, base URL and permissions."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+}
+
+// env is what every command runs in.
+type env struct {
+	ctx    context.Context
+	db     string
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// run reads the arguments and runs the command that they name.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var c cli
+	exited := false
+	parser, err := kong.New(&c,
+		kong.Name("retainrabbit"),
+		kong.Description("An open, self-hosted cancellation-flow server."),
+		kong.DefaultEnvars("RETAINRABBIT"),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { exited = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
+	)
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case exited: // --help was printed
+		return nil
+	case err != nil:
+		fmt.Fprintf(stderr, "retainrabbit: %v\nRun `retainrabbit --help` for what there is.\n", err)
+		return errUsage
+	}
+	return parsed.Run(&env{ctx: ctx, db: c.DB, stdout: stdout, stderr: stderr})
+}
