@@ -22,6 +22,7 @@ type App struct {
 	now      func() time.Time
 	linkLife time.Duration
 	usage    usage
+	flows    flowCache
 }
 
 // Config is what an App works with.

@@ -43,21 +43,45 @@ func (a *App) StartSession(ctx context.Context, req StartRequest) (domain.Sessio
 	if known, err := a.startedBefore(ctx, req); err != nil || known.ID != "" {
 		return known, err
 	}
+	record := domain.IdempotencyRecord{Key: req.IdempotencyKey, Digest: req.Digest, SessionID: start.ID, CreatedAt: now}
+	cond := ports.StartCondition{Newest: req.FlowID == "", Record: record}
+	for attempt := 1; ; attempt++ {
+		s, id, err := a.startOnce(ctx, req, start, cond)
+		if flowChanged(err) && attempt < startAttempts {
+			continue
+		}
+		if err != nil || id == s.ID {
+			return s, err
+		}
+		return a.store.Session(ctx, req.Workspace.ID, id)
+	}
+}
+
+// startAttempts is how often a start is tried while its flow is being changed.
+const startAttempts = 5
+
+// startOnce starts the session in the flow as it was last seen. The store refuses
+// if the flow has changed since; it is then forgotten, and read anew the next time.
+func (a *App) startOnce(ctx context.Context, req StartRequest, start domain.Start, cond ports.StartCondition) (domain.Session, domain.SessionID, error) {
 	flow, err := a.flowFor(ctx, req.Workspace.ID, req.FlowID)
 	if err != nil {
-		return domain.Session{}, err
+		return domain.Session{}, "", err
 	}
 	s, err := domain.StartSession(flow, start)
 	if err != nil {
-		return domain.Session{}, err
+		a.flows.forget(req.Workspace.ID, req.FlowID)
+		return domain.Session{}, "", err
 	}
-	id, err := a.store.StartSession(ctx, s, domain.IdempotencyRecord{
-		Key: req.IdempotencyKey, Digest: req.Digest, SessionID: s.ID, CreatedAt: now,
-	})
-	if err != nil || id == s.ID {
-		return s, err
+	id, err := a.store.StartSession(ctx, s, cond)
+	if flowChanged(err) {
+		a.flows.forget(req.Workspace.ID, req.FlowID)
 	}
-	return a.store.Session(ctx, req.Workspace.ID, id)
+	return s, id, err
+}
+
+func flowChanged(err error) bool {
+	var changed *domain.Error
+	return errors.As(err, &changed) && changed.Code == "flow_changed"
 }
 
 // startedBefore returns the session that the idempotency key began, if any. It
@@ -80,7 +104,19 @@ func (a *App) startedBefore(ctx context.Context, req StartRequest) (domain.Sessi
 	return a.store.Session(ctx, req.Workspace.ID, known.SessionID)
 }
 
+// flowFor returns the flow that is asked for as it was last seen.
 func (a *App) flowFor(ctx context.Context, ws domain.WorkspaceID, id domain.FlowID) (domain.Flow, error) {
+	if flow, ok := a.flows.get(ws, id); ok {
+		return flow, nil
+	}
+	flow, err := a.readFlow(ctx, ws, id)
+	if err == nil {
+		a.flows.put(ws, id, flow)
+	}
+	return flow, err
+}
+
+func (a *App) readFlow(ctx context.Context, ws domain.WorkspaceID, id domain.FlowID) (domain.Flow, error) {
 	if id == "" {
 		flow, err := a.store.ActiveFlow(ctx, ws)
 		if errors.Is(err, domain.ErrNotFound) {

@@ -22,18 +22,28 @@ type Store interface {
 	// go on. One transaction touches one workspace.
 	InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 
-	// StartSession stores a new session, and the idempotency record if record.Key
-	// is not empty, as one durable transaction: the hot write. If the record's
-	// workspace, mode and key are known already, nothing is stored: with the same
-	// digest it returns the id that the record names, else ErrConflict with code
-	// idempotency_mismatch. A known session id is ErrConflict.
-	StartSession(ctx context.Context, s domain.Session, record domain.IdempotencyRecord) (domain.SessionID, error)
+	// StartSession stores a new session as one durable transaction: the hot write.
+	// If the condition's record has a key that is known already for the workspace
+	// and mode, nothing is stored: with the same digest it returns the id that the
+	// known record names, else ErrConflict with code idempotency_mismatch. If the
+	// session's flow is not as the condition wants, it is ErrConflict with code
+	// flow_changed. A known session id is ErrConflict.
+	StartSession(ctx context.Context, s domain.Session, cond StartCondition) (domain.SessionID, error)
 
 	// Ping reports whether the store can be read now.
 	Ping(ctx context.Context) error
 
 	// Close waits for what is being done and frees the store.
 	Close() error
+}
+
+// StartCondition is what must hold, in the same transaction, for a session to
+// start. In any case its flow must be active, and at the session's version.
+type StartCondition struct {
+	// Newest wants the flow to be the one that ActiveFlow returns.
+	Newest bool
+	// Record is stored with the session, unless its Key is empty.
+	Record domain.IdempotencyRecord
 }
 
 // Reader is every read.

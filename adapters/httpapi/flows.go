@@ -56,9 +56,9 @@ func (a *api) getFlow(w http.ResponseWriter, r *http.Request, c *caller) error {
 // timestamp encodes as RFC 3339 in UTC with whole seconds.
 type timestamp time.Time
 
-func (t timestamp) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, len(`"2006-01-02T15:04:05Z"`))
-	b = append(b, '"')
-	b = time.Time(t).UTC().AppendFormat(b, "2006-01-02T15:04:05Z")
-	return append(b, '"'), nil
+func (t timestamp) append(b []byte) []byte {
+	return time.Time(t).UTC().AppendFormat(b, `"2006-01-02T15:04:05Z"`)
 }
+
+// MarshalJSON implements json.Marshaler.
+func (t timestamp) MarshalJSON() ([]byte, error) { return t.append(nil), nil }

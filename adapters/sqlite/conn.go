@@ -2,81 +2,292 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"sync"
-	"sync/atomic"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+
+	"modernc.org/sqlite"
 
 	"github.com/retainrabbit/retainrabbit/adapters/internal/sqlstore"
 )
 
-// preparer is what *sql.DB and *sql.Conn have in common.
-type preparer interface {
-	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+// conn is one connection of the engine, for one goroutine at a time, with every
+// statement prepared once and kept: some forty, all constants of package sqlstore.
+// It speaks to the driver without database/sql between, whose locks, conversions
+// and copies cost as much as SQLite itself on a short statement.
+type conn struct {
+	driver driver.Conn
+	stmts  map[string]statement
+	args   []driver.NamedValue // reused by every statement
+	values []driver.Value      // reused by every row
 }
 
-// prepared implements sqlstore.Conn: every statement is prepared once and kept.
-// There are some forty, all constants of package sqlstore.
-type prepared struct {
-	conn   preparer
-	stmts  sync.Map // query -> *sql.Stmt
-	closed atomic.Bool
+// statement is what the driver's prepared statements can do.
+type statement interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
 }
 
-func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s, ok := p.stmts.Load(query); ok {
-		return s.(*sql.Stmt), nil
-	}
-	s, err := p.conn.PrepareContext(ctx, query)
+func openConn(dsn string) (*conn, error) {
+	c, err := (&sqlite.Driver{}).Open(dsn)
 	if err != nil {
 		return nil, classify(err)
 	}
-	if kept, loaded := p.stmts.LoadOrStore(query, s); loaded {
-		return kept.(*sql.Stmt), s.Close()
-	}
-	return s, nil
+	return &conn{driver: c, stmts: map[string]statement{}}, nil
 }
 
-func (p *prepared) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	ctx, err := p.detach(ctx)
+func (c *conn) close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.driver.Close())...)
+}
+
+func (c *conn) prepare(query string) (statement, error) {
+	if s, ok := c.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := c.driver.Prepare(anonymous(query))
+	if err != nil {
+		return nil, classify(err)
+	}
+	kept, ok := s.(statement)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("sqlite: statements of type %T cannot be used", s), s.Close())
+	}
+	c.stmts[query] = kept
+	return kept, nil
+}
+
+var placeholder = regexp.MustCompile(`\$\d+`)
+
+// anonymous replaces $1, $2, … by ? where they stand in order, each once. The driver
+// looks up every parameter that has a name by that name, at each execution.
+func anonymous(query string) string {
+	for i, name := range placeholder.FindAllString(query, -1) {
+		if name != "$"+strconv.Itoa(i+1) {
+			return query
+		}
+	}
+	return placeholder.ReplaceAllString(query, "?")
+}
+
+// Exec implements sqlstore.Conn. Statements are short, so one that has begun is
+// not cut off when ctx ends.
+func (c *conn) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	s, err := c.ready(ctx, query, args)
 	if err != nil {
 		return 0, err
 	}
-	s, err := p.stmt(ctx, query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := s.ExecContext(ctx, args...)
+	result, err := s.ExecContext(context.Background(), c.args)
 	if err != nil {
 		return 0, classify(err)
 	}
 	return result.RowsAffected()
 }
 
-func (p *prepared) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
-	ctx, err := p.detach(ctx)
+// Query implements sqlstore.Conn.
+func (c *conn) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
+	return c.query(ctx, query, args)
+}
+
+func (c *conn) query(ctx context.Context, query string, args []any) (*rows, error) {
+	s, err := c.ready(ctx, query, args)
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	result, err := s.QueryContext(ctx, args...)
+	result, err := s.QueryContext(context.Background(), c.args)
 	if err != nil {
 		return nil, classify(err)
 	}
-	return rows{result}, nil
+	n := len(result.Columns())
+	if cap(c.values) < n {
+		c.values = make([]driver.Value, n)
+	}
+	return &rows{driver: result, values: c.values[:n]}, nil
 }
 
-// detach fails if ctx is over, and else drops its end: every statement is short,
-// and database/sql starts a goroutine for each context that can end.
-func (p *prepared) detach(ctx context.Context) (context.Context, error) {
-	if p.closed.Load() {
+// ready returns the prepared statement and binds its arguments.
+func (c *conn) ready(ctx context.Context, query string, args []any) (statement, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.args = c.args[:0]
+	for i, arg := range args {
+		value, err := bind(arg)
+		if err != nil {
+			return nil, fmt.Errorf("sqlite: argument %d of %.40q: %w", i+1, query, err)
+		}
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: value})
+	}
+	return c.prepare(query)
+}
+
+func bind(arg any) (driver.Value, error) {
+	switch v := arg.(type) {
+	case string, int64, []byte:
+		return v, nil
+	case int:
+		return int64(v), nil
+	case *int64:
+		if v == nil {
+			return nil, nil
+		}
+		return *v, nil
+	}
+	return nil, fmt.Errorf("a %T cannot be bound", arg)
+}
+
+// rows implements sqlstore.Rows.
+type rows struct {
+	driver driver.Rows
+	values []driver.Value
+	err    error
+	closed bool
+	done   func() // called once, by Close; may be nil
+}
+
+func (r *rows) Next() bool {
+	if r.closed || r.err != nil {
+		return false
+	}
+	switch err := r.driver.Next(r.values); {
+	case err == nil:
+		return true
+	case !errors.Is(err, io.EOF):
+		r.err = classify(err)
+	}
+	return false
+}
+
+func (r *rows) Err() error { return r.err }
+
+func (r *rows) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	err := classify(r.driver.Close())
+	if r.done != nil {
+		r.done()
+	}
+	return err
+}
+
+func (r *rows) Scan(dest ...any) error {
+	if len(dest) != len(r.values) {
+		return fmt.Errorf("sqlite: %d columns scanned into %d", len(r.values), len(dest))
+	}
+	for i, d := range dest {
+		if !assign(d, r.values[i]) {
+			return fmt.Errorf("sqlite: column %d is a %T, it cannot be scanned into a %T", i+1, r.values[i], d)
+		}
+	}
+	return nil
+}
+
+func assign(dest any, value driver.Value) (ok bool) {
+	switch d := dest.(type) {
+	case *string:
+		*d, ok = value.(string)
+	case *int64:
+		*d, ok = value.(int64)
+	case *int:
+		var n int64
+		n, ok = value.(int64)
+		*d = int(n)
+	case **int64:
+		n, known := value.(int64)
+		*d, ok = nil, known || value == nil
+		if known {
+			*d = &n
+		}
+	case *[]byte:
+		*d, ok = value.([]byte)
+	}
+	return ok
+}
+
+// pool lends a fixed number of connections for reading.
+type pool struct {
+	free chan *conn
+	size int
+	quit chan struct{}
+}
+
+func openPool(dsn string, size int) (*pool, error) {
+	p := &pool{free: make(chan *conn, size), size: size, quit: make(chan struct{})}
+	for range size {
+		c, err := openConn(dsn)
+		if err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		p.free <- c
+	}
+	return p, nil
+}
+
+func (p *pool) isClosed() bool {
+	select {
+	case <-p.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *pool) take(ctx context.Context) (*conn, error) {
+	if p.isClosed() {
 		return nil, errClosed
 	}
-	return context.WithoutCancel(ctx), ctx.Err()
+	select {
+	case c := <-p.free:
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.quit:
+		return nil, errClosed
+	}
 }
 
-type rows struct{ *sql.Rows }
+func (p *pool) give(c *conn) { p.free <- c }
 
-func (r rows) Err() error { return classify(r.Rows.Err()) }
+// Exec implements sqlstore.Conn; what only reads does not use it.
+func (p *pool) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	c, err := p.take(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer p.give(c)
+	return c.Exec(ctx, query, args...)
+}
+
+// Query implements sqlstore.Conn. The connection is back when the rows are closed.
+func (p *pool) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
+	c, err := p.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.query(ctx, query, args)
+	if err != nil {
+		p.give(c)
+		return nil, err
+	}
+	r.done = func() { p.give(c) }
+	return r, nil
+}
+
+// close waits for every connection that is lent and closes them all.
+func (p *pool) close() error {
+	close(p.quit)
+	var errs []error
+	for range p.size {
+		errs = append(errs, (<-p.free).close())
+	}
+	return errors.Join(errs...)
+}

@@ -8,13 +8,13 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/retainrabbit/retainrabbit/adapters/internal/sqlstore"
@@ -24,11 +24,13 @@ import (
 // Store implements ports.Store on one SQLite file.
 type Store struct {
 	sqlstore.Reads
-	path   string
-	reader *prepared
-	read   *sql.DB
-	write  *sql.DB
-	writer *writer
+	path    string
+	readers *pool
+	recent  *recent
+	write   *conn
+	writer  *writer
+	closing sync.Once
+	closed  error
 }
 
 var _ ports.Store = (*Store)(nil)
@@ -54,7 +56,7 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 	if err := migrate(ctx, path); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return open(ctx, path, opt)
+	return open(path, opt)
 }
 
 // OpenExisting opens a file whose schema is up to date, and changes nothing of it
@@ -67,31 +69,27 @@ func OpenExisting(ctx context.Context, path string) (*Store, error) {
 	if err := checkCurrent(ctx, path); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return open(ctx, path, Options{})
+	return open(path, Options{})
 }
 
-func open(ctx context.Context, path string, opt Options) (*Store, error) {
-	// A few readers keep two cores busy; each holds a page cache of its own.
-	readers := max(4, runtime.GOMAXPROCS(0))
-	read, err := sql.Open("sqlite", dsn(path, "_pragma=query_only(1)"))
+func open(path string, opt Options) (*Store, error) {
+	write, err := openConn(dsn(path))
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
-	read.SetMaxOpenConns(readers)
-	read.SetMaxIdleConns(readers)
-	write, err := sql.Open("sqlite", dsn(path))
+	// A few readers keep the processors busy; each holds a page cache of its own.
+	readers, err := openPool(dsn(path, "_pragma=query_only(1)"), max(4, runtime.GOMAXPROCS(0)))
 	if err != nil {
-		return nil, errors.Join(classify(err), read.Close())
+		return nil, errors.Join(err, write.close())
 	}
-	conn, err := write.Conn(ctx)
+	watch, err := openConn(dsn(path))
 	if err != nil {
-		return nil, errors.Join(classify(err), read.Close(), write.Close())
+		return nil, errors.Join(err, readers.close(), write.close())
 	}
-	reader := &prepared{conn: read}
 	return &Store{
-		Reads: sqlstore.Reads{Conn: reader},
-		path:  path, reader: reader, read: read, write: write,
-		writer: startWriter(&prepared{conn: conn}, opt.OnCommit),
+		Reads: sqlstore.Reads{Conn: readers},
+		path:  path, readers: readers, recent: newRecent(watch), write: write,
+		writer: startWriter(write, opt.OnCommit),
 	}, nil
 }
 
@@ -102,7 +100,8 @@ func dsn(path string, more ...string) string {
 		"_pragma=journal_mode(WAL)",
 		"_pragma=synchronous(FULL)", // NORMAL loses acknowledged rows when power fails
 		"_pragma=foreign_keys(1)",
-		"_pragma=cache_size(-8192)", // KiB for each connection
+		"_pragma=temp_store(MEMORY)", // the journals of savepoints need no file
+		"_pragma=cache_size(-8192)",  // KiB for each connection
 		"_pragma=mmap_size(268435456)",
 		"_txlock=immediate",
 	}
@@ -136,9 +135,11 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close implements ports.Store. It may be called twice.
 func (s *Store) Close() error {
-	s.writer.close()
-	s.reader.closed.Store(true)
-	return errors.Join(s.write.Close(), s.read.Close())
+	s.closing.Do(func() {
+		s.writer.close()
+		s.closed = errors.Join(s.readers.close(), s.recent.close(), s.write.close())
+	})
+	return s.closed
 }
 
 // Check reads the whole file and reports what is damaged.

@@ -96,10 +96,14 @@ func newSession(flow domain.Flow) domain.Session {
 
 func (f *fixture) start(s domain.Session) domain.Session {
 	f.t.Helper()
-	id, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{})
+	id, err := f.store.StartSession(f.ctx, s, ports.StartCondition{})
 	f.NoErr(err)
 	f.Equal(id, s.ID) // without a key the session's own id comes back
 	return s
+}
+
+func withRecord(r domain.IdempotencyRecord) ports.StartCondition {
+	return ports.StartCondition{Record: r}
 }
 
 func (f *fixture) session(flow domain.Flow) domain.Session {
@@ -123,7 +127,7 @@ func (f *fixture) world() world {
 	w.key, w.flow = f.key(w.ws.ID), f.flow(w.ws.ID, "win-back")
 	w.session = newSession(w.flow)
 	w.record = domain.IdempotencyRecord{Key: "retry-1", Digest: [32]byte{1}, SessionID: w.session.ID, CreatedAt: now}
-	_, err := f.store.StartSession(f.ctx, w.session, w.record)
+	_, err := f.store.StartSession(f.ctx, w.session, withRecord(w.record))
 	f.NoErr(err)
 	w.event = newEvent(w.session, now)
 	f.do(func(ctx context.Context, tx ports.Tx) error { return tx.AppendEvent(ctx, w.event) })

@@ -139,30 +139,51 @@ var sessionCases = []contractCase{
 var startCases = []contractCase{
 	{"known id conflicts", func(f *fixture) {
 		s := f.session(f.flow(f.workspace().ID, "win-back"))
-		_, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{})
+		_, err := f.store.StartSession(f.ctx, s, ports.StartCondition{})
 		f.kind(err, domain.ErrConflict)
 	}},
-	{"unknown flow version is not found, and its key stays free", func(f *fixture) {
-		s := newSession(f.flow(f.workspace().ID, "win-back"))
-		s.FlowVersion = 9
-		record := domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: s.ID, CreatedAt: now}
-		_, err := f.store.StartSession(f.ctx, s, record)
-		f.kind(err, domain.ErrNotFound)
-		_, err = f.store.Idempotency(f.ctx, s.WorkspaceID, s.Mode, "k")
-		f.kind(err, domain.ErrNotFound)
+	{"a flow that is not as wanted conflicts, and the key stays free", func(f *fixture) {
+		ws := f.workspace().ID
+		older, newer := f.flow(ws, "older"), newFlow(ws, "newer")
+		newer.UpdatedAt = now.Add(time.Millisecond)
+		archived := newFlow(ws, "archived")
+		archived.Status = domain.Archived
+		f.do(func(ctx context.Context, tx ports.Tx) error {
+			return errors.Join(tx.CreateFlow(ctx, newer), tx.CreateFlow(ctx, archived), tx.SaveFlow(ctx, revised(older, now)))
+		})
+		stale, unknown, notNewest := newSession(older), newSession(newFlow(ws, "unknown")), newSession(revised(older, now))
+		for _, start := range []struct {
+			s    domain.Session
+			cond ports.StartCondition
+		}{
+			{stale, ports.StartCondition{}}, {unknown, ports.StartCondition{}}, {newSession(archived), ports.StartCondition{}},
+			{notNewest, ports.StartCondition{Newest: true}},
+		} {
+			start.cond.Record = domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: start.s.ID, CreatedAt: now}
+			_, err := f.store.StartSession(f.ctx, start.s, start.cond)
+			f.kind(err, domain.ErrConflict)
+			var shown *domain.Error
+			f.True(errors.As(err, &shown) && shown.Code == "flow_changed")
+			_, err = f.store.Idempotency(f.ctx, ws, start.s.Mode, "k")
+			f.kind(err, domain.ErrNotFound)
+		}
+		_, err := f.store.StartSession(f.ctx, notNewest, ports.StartCondition{})
+		f.NoErr(err)
+		_, err = f.store.StartSession(f.ctx, newSession(newer), ports.StartCondition{Newest: true})
+		f.NoErr(err)
 	}},
 	{"the same key and digest give the first session", func(f *fixture) {
 		flow := f.flow(f.workspace().ID, "win-back")
 		first, second := newSession(flow), newSession(flow)
 		record := domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: first.ID, CreatedAt: now}
-		id, err := f.store.StartSession(f.ctx, first, record)
+		id, err := f.store.StartSession(f.ctx, first, withRecord(record))
 		f.NoErr(err)
 		f.Equal(id, first.ID)
 		got, err := f.store.Idempotency(f.ctx, flow.WorkspaceID, domain.Live, "k")
 		f.NoErr(err)
 		f.Equal(got, record)
 		record.SessionID = second.ID
-		id, err = f.store.StartSession(f.ctx, second, record)
+		id, err = f.store.StartSession(f.ctx, second, withRecord(record))
 		f.NoErr(err)
 		f.Equal(id, first.ID)
 		_, err = f.store.Session(f.ctx, flow.WorkspaceID, second.ID)
@@ -174,7 +195,7 @@ var startCases = []contractCase{
 		other := newSession(w.flow)
 		record := w.record
 		record.Digest, record.SessionID = [32]byte{2}, other.ID
-		_, err := f.store.StartSession(f.ctx, other, record)
+		_, err := f.store.StartSession(f.ctx, other, withRecord(record))
 		f.kind(err, domain.ErrConflict)
 		_, err = f.store.Session(f.ctx, w.ws.ID, other.ID)
 		f.kind(err, domain.ErrNotFound)
@@ -183,11 +204,11 @@ var startCases = []contractCase{
 		w := f.world()
 		test := newSession(w.flow)
 		test.Mode = domain.Test
-		id, err := f.store.StartSession(f.ctx, test, domain.IdempotencyRecord{Key: w.record.Key, Digest: [32]byte{2}, SessionID: test.ID, CreatedAt: now})
+		id, err := f.store.StartSession(f.ctx, test, withRecord(domain.IdempotencyRecord{Key: w.record.Key, Digest: [32]byte{2}, SessionID: test.ID, CreatedAt: now}))
 		f.NoErr(err)
 		f.Equal(id, test.ID)
 		upper := newSession(w.flow)
-		id, err = f.store.StartSession(f.ctx, upper, domain.IdempotencyRecord{Key: "RETRY-1", Digest: [32]byte{2}, SessionID: upper.ID, CreatedAt: now})
+		id, err = f.store.StartSession(f.ctx, upper, withRecord(domain.IdempotencyRecord{Key: "RETRY-1", Digest: [32]byte{2}, SessionID: upper.ID, CreatedAt: now}))
 		f.NoErr(err)
 		f.Equal(id, upper.ID)
 		f.world() // uses the same key in its own workspace
@@ -197,7 +218,7 @@ var startCases = []contractCase{
 		var got [16]domain.SessionID
 		atOnce(len(got), func(i int) {
 			s := newSession(flow)
-			id, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: s.ID, CreatedAt: now})
+			id, err := f.store.StartSession(f.ctx, s, withRecord(domain.IdempotencyRecord{Key: "k", Digest: [32]byte{1}, SessionID: s.ID, CreatedAt: now}))
 			if err != nil {
 				f.t.Errorf("start %d: %v", i, err)
 			}
@@ -214,7 +235,7 @@ var startCases = []contractCase{
 		w, other := f.world(), f.world()
 		young := newSession(w.flow)
 		record := domain.IdempotencyRecord{Key: "young", SessionID: young.ID, CreatedAt: now.Add(time.Millisecond)}
-		_, err := f.store.StartSession(f.ctx, young, record)
+		_, err := f.store.StartSession(f.ctx, young, withRecord(record))
 		f.NoErr(err)
 		var n int64
 		f.do(func(ctx context.Context, tx ports.Tx) (err error) {

@@ -75,7 +75,7 @@ var statsCases = []contractCase{
 	{"nothing failed or undone is counted", func(f *fixture) {
 		flow := f.flow(f.workspace().ID, "win-back")
 		s := f.session(flow)
-		_, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{})
+		_, err := f.store.StartSession(f.ctx, s, ports.StartCondition{})
 		f.kind(err, domain.ErrConflict)
 		undo := errors.New("undo")
 		err = f.store.InTx(f.ctx, func(ctx context.Context, tx ports.Tx) error {
@@ -115,7 +115,7 @@ var statsCases = []contractCase{
 				s.CreatedAt = now.AddDate(0, 0, -dice.IntN(40))
 				s.Customer.Currency = []domain.Currency{"usd", "eur"}[dice.IntN(2)]
 				s.Recovered.Currency = s.Customer.Currency
-				if _, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{}); err != nil {
+				if _, err := f.store.StartSession(f.ctx, s, ports.StartCondition{}); err != nil {
 					f.t.Errorf("start: %v", err)
 				}
 				decide := []func(domain.Session) (domain.Session, domain.Event, error){keep, cancel, nil}[dice.IntN(3)]

@@ -131,7 +131,7 @@ var transactionCases = []contractCase{
 		stop()
 		err := f.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error { return tx.CreateSession(ctx, newSession(w.flow)) })
 		f.True(errors.Is(err, context.Canceled))
-		_, err = f.store.StartSession(ctx, newSession(w.flow), domain.IdempotencyRecord{})
+		_, err = f.store.StartSession(ctx, newSession(w.flow), ports.StartCondition{})
 		f.True(errors.Is(err, context.Canceled))
 		_, err = f.store.Session(ctx, w.ws.ID, w.session.ID)
 		f.True(errors.Is(err, context.Canceled))

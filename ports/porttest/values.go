@@ -51,7 +51,7 @@ var valueCases = []contractCase{
 		for _, text := range []string{"a\x00b", "\xff", "\xed\xa0\x80"} {
 			s := newSession(w.flow)
 			s.Feedback = text
-			_, err := f.store.StartSession(f.ctx, s, domain.IdempotencyRecord{})
+			_, err := f.store.StartSession(f.ctx, s, ports.StartCondition{})
 			f.kind(err, domain.ErrInvalid)
 			k := newKey(w.ws.ID)
 			k.Name = text
@@ -200,7 +200,7 @@ var lifeCases = []contractCase{
 		f.NoErr(f.store.Close())
 		_, err := f.store.Session(f.ctx, w.ws.ID, w.session.ID)
 		f.kind(err, domain.ErrUnavailable)
-		_, err = f.store.StartSession(f.ctx, newSession(w.flow), domain.IdempotencyRecord{})
+		_, err = f.store.StartSession(f.ctx, newSession(w.flow), ports.StartCondition{})
 		f.kind(err, domain.ErrUnavailable)
 		f.kind(f.store.InTx(f.ctx, func(ctx context.Context, tx ports.Tx) error { return tx.CreateWorkspace(ctx, w.ws) }), domain.ErrUnavailable)
 		f.kind(f.store.Ping(f.ctx), domain.ErrUnavailable)

@@ -17,7 +17,7 @@ const newestFlow = flowColumns + ` AND v.version = f.version WHERE f.workspace_i
 func scanFlow(row scanner) (f domain.Flow, err error) {
 	var steps string
 	var created, updated int64
-	if err := row.Scan(&f.WorkspaceID, &f.ID, &f.Version, &f.Name, &f.Slug, &f.Status, &steps, &created, &updated); err != nil {
+	if err := row.Scan((*string)(&f.WorkspaceID), (*string)(&f.ID), &f.Version, &f.Name, &f.Slug, (*string)(&f.Status), &steps, &created, &updated); err != nil {
 		return f, err
 	}
 	if err := json.Unmarshal([]byte(steps), &f.Steps); err != nil {
@@ -29,38 +29,40 @@ func scanFlow(row scanner) (f domain.Flow, err error) {
 
 // Flow implements ports.FlowReader.
 func (r Reads) Flow(ctx context.Context, ws domain.WorkspaceID, id domain.FlowID) (domain.Flow, error) {
-	return one(ctx, r.Conn, "flow", scanFlow, newestFlow+` AND f.id = $2`, ws, id)
+	return one(ctx, r.Conn, "flow", scanFlow, newestFlow+` AND f.id = $2`, string(ws), string(id))
 }
 
 // FlowAt implements ports.FlowReader.
 func (r Reads) FlowAt(ctx context.Context, ws domain.WorkspaceID, id domain.FlowID, version int) (domain.Flow, error) {
 	return one(ctx, r.Conn, "flow version", scanFlow,
-		flowColumns+` WHERE f.workspace_id = $1 AND f.id = $2 AND v.version = $3`, ws, id, version)
+		flowColumns+` WHERE f.workspace_id = $1 AND f.id = $2 AND v.version = $3`, string(ws), string(id), version)
 }
 
 // FlowBySlug implements ports.FlowReader.
 func (r Reads) FlowBySlug(ctx context.Context, ws domain.WorkspaceID, slug string) (domain.Flow, error) {
-	return one(ctx, r.Conn, "flow", scanFlow, newestFlow+` AND f.slug = $2`, ws, slug)
+	return one(ctx, r.Conn, "flow", scanFlow, newestFlow+` AND f.slug = $2`, string(ws), slug)
 }
 
 // ActiveFlow implements ports.FlowReader.
 func (r Reads) ActiveFlow(ctx context.Context, ws domain.WorkspaceID) (domain.Flow, error) {
 	return one(ctx, r.Conn, "active flow", scanFlow,
-		newestFlow+` AND f.status = $2 ORDER BY f.updated_at DESC, f.id DESC LIMIT 1`, ws, domain.Active)
+		newestFlow+` AND f.status = $2 ORDER BY f.updated_at DESC, f.id DESC LIMIT 1`, string(ws), string(domain.Active))
 }
 
 // Flows implements ports.FlowReader.
 func (r Reads) Flows(ctx context.Context, ws domain.WorkspaceID) ([]domain.Flow, error) {
-	return list(ctx, r.Conn, scanFlow, newestFlow+` ORDER BY f.updated_at DESC, f.id DESC`, ws)
+	return list(ctx, r.Conn, scanFlow, newestFlow+` ORDER BY f.updated_at DESC, f.id DESC`, string(ws))
 }
 
 // CreateFlow implements ports.FlowWriter.
 func (tx *Tx) CreateFlow(ctx context.Context, f domain.Flow) error {
-	err := tx.insert(ctx, "flow", tx.hasWorkspace(ctx, f.WorkspaceID), `
+	clear(tx.batch.startable)
+	if err := tx.needWorkspace(ctx, f.WorkspaceID); err != nil {
+		return err
+	}
+	err := tx.insert(ctx, "flow", `
 INSERT INTO flows (workspace_id, id, slug, status, version, created_at, updated_at)
-SELECT $1, $2, $3, $4, $5, $6, $7
-WHERE EXISTS (SELECT 1 FROM workspaces WHERE id = $1)
-ON CONFLICT DO NOTHING`,
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		string(f.WorkspaceID), string(f.ID), f.Slug, string(f.Status), f.Version, millis(f.CreatedAt), millis(f.UpdatedAt))
 	if err != nil {
 		return err
@@ -70,6 +72,7 @@ ON CONFLICT DO NOTHING`,
 
 // SaveFlow implements ports.FlowWriter.
 func (tx *Tx) SaveFlow(ctx context.Context, f domain.Flow) error {
+	clear(tx.batch.startable)
 	stored, err := tx.Flow(ctx, f.WorkspaceID, f.ID)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 func scanIdempotency(row scanner) (r domain.IdempotencyRecord, err error) {
 	var digest []byte
 	var created int64
-	err = row.Scan(&r.Key, &digest, &r.SessionID, &created)
+	err = row.Scan(&r.Key, &digest, (*string)(&r.SessionID), &created)
 	copy(r.Digest[:], digest)
 	r.CreatedAt = fromMillis(created)
 	return r, err
@@ -19,7 +19,7 @@ func scanIdempotency(row scanner) (r domain.IdempotencyRecord, err error) {
 // Idempotency implements ports.SessionReader.
 func (r Reads) Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (domain.IdempotencyRecord, error) {
 	return one(ctx, r.Conn, "idempotency record", scanIdempotency,
-		`SELECT key, digest, session_id, created_at FROM idempotency WHERE workspace_id = $1 AND mode = $2 AND key = $3`, ws, mode, key)
+		`SELECT key, digest, session_id, created_at FROM idempotency WHERE workspace_id = $1 AND mode = $2 AND key = $3`, string(ws), string(mode), key)
 }
 
 // ForgetIdempotency implements ports.IdempotencyWriter.
@@ -27,25 +27,19 @@ func (tx *Tx) ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, befo
 	return tx.exec(ctx, `DELETE FROM idempotency WHERE workspace_id = $1 AND created_at < $2`, string(ws), millis(before))
 }
 
-// StartSession is the body of ports.Store.StartSession. With a key it must run
-// where an error undoes what it wrote.
-func (tx *Tx) StartSession(ctx context.Context, s domain.Session, record domain.IdempotencyRecord) (domain.SessionID, error) {
-	if record.Key == "" {
-		return s.ID, tx.CreateSession(ctx, s)
-	}
+// addIdempotency stores the record, or returns the session of the one that has its
+// key already; ErrConflict if that was another request.
+func (tx *Tx) addIdempotency(ctx context.Context, s domain.Session, record domain.IdempotencyRecord) (known domain.SessionID, err error) {
 	n, err := tx.exec(ctx, `
 INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 		string(s.WorkspaceID), string(s.Mode), record.Key, record.Digest[:], string(s.ID), millis(record.CreatedAt))
+	if err != nil || n == 1 {
+		return "", err
+	}
+	first, err := tx.Idempotency(ctx, s.WorkspaceID, s.Mode, record.Key)
 	if err != nil {
 		return "", err
 	}
-	if n == 1 {
-		return s.ID, tx.CreateSession(ctx, s)
-	}
-	known, err := tx.Idempotency(ctx, s.WorkspaceID, s.Mode, record.Key)
-	if err != nil {
-		return "", err
-	}
-	return known.SessionID, known.Match(record.Digest)
+	return first.SessionID, first.Match(record.Digest)
 }

@@ -3,9 +3,11 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/retainrabbit/retainrabbit/domain"
+	"github.com/retainrabbit/retainrabbit/ports"
 )
 
 const sessionColumns = `workspace_id, test, created_at, id, flow_id, flow_version, link_expires_at,
@@ -17,10 +19,10 @@ const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE workspa
 func scanSession(row scanner) (s domain.Session, err error) {
 	var test, answered, created, expires, decided int64
 	var metadata string
-	err = row.Scan(&s.WorkspaceID, &test, &created, &s.ID, &s.FlowID, &s.FlowVersion, &expires,
-		&s.Customer.ID, &s.Customer.SubscriptionID, &s.Customer.Currency, &s.Customer.MRR, &s.Customer.ReturnURL,
+	err = row.Scan((*string)(&s.WorkspaceID), &test, &created, (*string)(&s.ID), (*string)(&s.FlowID), &s.FlowVersion, &expires,
+		&s.Customer.ID, &s.Customer.SubscriptionID, (*string)(&s.Customer.Currency), &s.Customer.MRR, &s.Customer.ReturnURL,
 		&s.Customer.Country, &s.Customer.Region, &s.Customer.Locale, &metadata,
-		&s.Reason, &s.Feedback, &s.Stage, &s.Offered, &s.Shown, &answered, &s.Outcome, &s.Choice, &s.Accepted, &s.Recovered.Minor,
+		&s.Reason, &s.Feedback, (*string)(&s.Stage), &s.Offered, (*string)(&s.Shown), &answered, (*string)(&s.Outcome), (*string)(&s.Choice), (*string)(&s.Accepted), &s.Recovered.Minor,
 		&decided, &s.Version)
 	if err != nil {
 		return s, err
@@ -42,57 +44,137 @@ func scanSession(row scanner) (s domain.Session, err error) {
 
 // Session implements ports.SessionReader.
 func (r Reads) Session(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) (domain.Session, error) {
-	return one(ctx, r.Conn, "session", scanSession, selectSession, ws, id)
+	return one(ctx, r.Conn, "session", scanSession, selectSession, string(ws), string(id))
 }
 
 const selectResult = `SELECT id, customer_id, reason, outcome, recovered, currency, created_at FROM sessions WHERE workspace_id = $1`
 
 func scanResult(row scanner) (s domain.SessionResult, err error) {
 	var created int64
-	err = row.Scan(&s.ID, &s.CustomerID, &s.Reason, &s.Outcome, &s.Recovered.Minor, &s.Recovered.Currency, &created)
+	err = row.Scan((*string)(&s.ID), &s.CustomerID, &s.Reason, (*string)(&s.Outcome), &s.Recovered.Minor, (*string)(&s.Recovered.Currency), &created)
 	s.CreatedAt = fromMillis(created)
 	return s, err
 }
 
 // SessionResult implements ports.SessionReader.
 func (r Reads) SessionResult(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) (domain.SessionResult, error) {
-	return one(ctx, r.Conn, "session", scanResult, selectResult+` AND id = $2`, ws, id)
+	return one(ctx, r.Conn, "session", scanResult, selectResult+` AND id = $2`, string(ws), string(id))
 }
 
 // RecentSessions implements ports.SessionReader. It reads one range of the
 // primary key, backwards.
 func (r Reads) RecentSessions(ctx context.Context, ws domain.WorkspaceID, limit int) ([]domain.SessionResult, error) {
-	return list(ctx, r.Conn, scanResult, selectResult+` AND test = 0 ORDER BY created_at DESC, id DESC LIMIT $2`, ws, limit)
+	return list(ctx, r.Conn, scanResult, selectResult+` AND test = 0 ORDER BY created_at DESC, id DESC LIMIT $2`, string(ws), limit)
 }
 
-const insertSession = `
+const (
+	insertSession = `
 INSERT INTO sessions (` + sessionColumns + `)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28
-WHERE EXISTS (SELECT 1 FROM flow_versions WHERE workspace_id = $1 AND flow_id = $5 AND version = $6)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
 ON CONFLICT DO NOTHING`
+
+	// A session that just starts, with little told of its customer: the hot write
+	// binds half as many values.
+	insertFresh = `
+INSERT INTO sessions (` + sessionColumns + `)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', '', '', '', '', $12, '', $13, $14, '', 0, 'pending', '', '', 0, 0, 1)
+ON CONFLICT DO NOTHING`
+)
 
 // CreateSession implements ports.SessionWriter.
 func (tx *Tx) CreateSession(ctx context.Context, s domain.Session) error {
-	var metadata []byte
-	if len(s.Customer.Metadata) > 0 {
-		var err error
-		if metadata, err = json.Marshal(s.Customer.Metadata); err != nil {
-			return fmt.Errorf("metadata of session %s: %w", s.ID, err)
-		}
-	}
-	parent := func() error {
-		_, err := tx.FlowAt(ctx, s.WorkspaceID, s.FlowID, s.FlowVersion)
+	err := tx.need(ctx, "flow version", `SELECT 1 FROM flow_versions WHERE workspace_id = $1 AND flow_id = $2 AND version = $3`,
+		string(s.WorkspaceID), string(s.FlowID), s.FlowVersion)
+	if err != nil {
 		return err
 	}
-	err := tx.insert(ctx, "session", parent, insertSession,
+	return tx.addSession(ctx, s)
+}
+
+// addSession inserts and counts a session of a known flow version.
+func (tx *Tx) addSession(ctx context.Context, s domain.Session) error {
+	values := []any{
 		string(s.WorkspaceID), flag(s.Mode == domain.Test), millis(s.CreatedAt), string(s.ID), string(s.FlowID), s.FlowVersion, millis(s.LinkExpiresAt),
-		s.Customer.ID, s.Customer.SubscriptionID, string(s.Customer.Currency), s.Customer.MRR, s.Customer.ReturnURL,
-		s.Customer.Country, s.Customer.Region, s.Customer.Locale, string(metadata),
-		s.Reason, s.Feedback, string(s.Stage), s.Offered, string(s.Shown), flag(s.Answered),
-		string(s.Outcome), string(s.Choice), string(s.Accepted), s.Recovered.Minor, millis(s.DecidedAt), s.Version)
-	if err == nil {
-		tx.Counters.add(s, s.Tally())
+		s.Customer.ID, s.Customer.SubscriptionID, string(s.Customer.Currency), s.Customer.MRR,
 	}
+	query := insertFresh
+	if fresh(s) {
+		values = append(values, s.Reason, string(s.Stage), s.Offered)
+	} else {
+		metadata, err := metadataText(s)
+		if err != nil {
+			return err
+		}
+		query = insertSession
+		values = append(values, s.Customer.ReturnURL, s.Customer.Country, s.Customer.Region, s.Customer.Locale, metadata,
+			s.Reason, s.Feedback, string(s.Stage), s.Offered, string(s.Shown), flag(s.Answered),
+			string(s.Outcome), string(s.Choice), string(s.Accepted), s.Recovered.Minor, millis(s.DecidedAt), s.Version)
+	}
+	err := tx.insert(ctx, "session", query, values...)
+	if err == nil {
+		tx.counters.add(s, s.Tally())
+	}
+	return err
+}
+
+// fresh reports whether insertFresh says everything of the session.
+func fresh(s domain.Session) bool {
+	c := s.Customer
+	return s.Version == 1 && s.Outcome == domain.Pending && s.Recovered.Minor == 0 && s.DecidedAt.IsZero() &&
+		s.Feedback+string(s.Shown)+string(s.Choice)+string(s.Accepted) == "" && !s.Answered &&
+		c.ReturnURL+c.Country+c.Region+c.Locale == "" && len(c.Metadata) == 0
+}
+
+func metadataText(s domain.Session) (string, error) {
+	if len(s.Customer.Metadata) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(s.Customer.Metadata)
+	if err != nil {
+		return "", fmt.Errorf("metadata of session %s: %w", s.ID, err)
+	}
+	return string(text), nil
+}
+
+// StartSession is the body of ports.Store.StartSession. With a record it must run
+// where an error undoes what it wrote.
+func (tx *Tx) StartSession(ctx context.Context, s domain.Session, cond ports.StartCondition) (domain.SessionID, error) {
+	if cond.Record.Key != "" {
+		known, err := tx.addIdempotency(ctx, s, cond.Record)
+		if err != nil || known != "" {
+			return known, err
+		}
+	}
+	if err := tx.needStartable(ctx, startable{s.WorkspaceID, s.FlowID, s.FlowVersion, cond.Newest}); err != nil {
+		return "", err
+	}
+	return s.ID, tx.addSession(ctx, s)
+}
+
+// startable is a flow as a session wants to start in it.
+type startable struct {
+	workspace domain.WorkspaceID
+	flow      domain.FlowID
+	version   int
+	newest    bool
+}
+
+// needStartable checks the flow once for all starts of a batch.
+func (tx *Tx) needStartable(ctx context.Context, want startable) error {
+	if tx.batch.startable[want] {
+		return nil
+	}
+	query := `SELECT 1 FROM flows WHERE workspace_id = $1 AND id = $2 AND version = $3 AND status = 'active'`
+	if want.newest {
+		query = `SELECT 1 FROM (
+	SELECT id, version FROM flows WHERE workspace_id = $1 AND status = 'active' ORDER BY updated_at DESC, id DESC LIMIT 1
+) newest WHERE id = $2 AND version = $3`
+	}
+	err := tx.need(ctx, "flow", query, string(want.workspace), string(want.flow), want.version)
+	if errors.Is(err, domain.ErrNotFound) {
+		return domain.Conflict("flow_changed", "the flow was changed meanwhile")
+	}
+	tx.batch.startable[want] = err == nil
 	return err
 }
 
@@ -114,7 +196,7 @@ WHERE workspace_id = $1 AND id = $2 AND version = $14 - 1`,
 	if n == 0 {
 		return domain.Conflict("stale", "the session was changed by somebody else")
 	}
-	tx.Counters.add(stored, s.Tally().Sub(stored.Tally()))
+	tx.counters.add(stored, s.Tally().Sub(stored.Tally()))
 	return nil
 }
 
@@ -124,14 +206,13 @@ func (tx *Tx) AppendEvent(ctx context.Context, e domain.Event) error {
 	if err != nil {
 		return fmt.Errorf("data of event %s: %w", e.ID, err)
 	}
-	parent := func() error {
-		_, err := tx.Session(ctx, e.WorkspaceID, e.SessionID)
+	err = tx.need(ctx, "session", `SELECT 1 FROM sessions WHERE workspace_id = $1 AND id = $2`, string(e.WorkspaceID), string(e.SessionID))
+	if err != nil {
 		return err
 	}
-	return tx.insert(ctx, "event", parent, `
+	return tx.insert(ctx, "event", `
 INSERT INTO session_events (workspace_id, session_id, seq, id, test, type, at, data)
-SELECT $1, $2, (SELECT COUNT(*) FROM session_events WHERE workspace_id = $1 AND session_id = $2) + 1, $3, $4, $5, $6, $7
-WHERE EXISTS (SELECT 1 FROM sessions WHERE workspace_id = $1 AND id = $2)
+VALUES ($1, $2, (SELECT COUNT(*) FROM session_events WHERE workspace_id = $1 AND session_id = $2) + 1, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING`,
 		string(e.WorkspaceID), string(e.SessionID), string(e.ID), flag(e.Mode == domain.Test), string(e.Type), millis(e.At), string(data))
 }
@@ -139,7 +220,7 @@ ON CONFLICT DO NOTHING`,
 func scanEvent(row scanner) (e domain.Event, err error) {
 	var test, at int64
 	var data string
-	if err := row.Scan(&e.WorkspaceID, &e.SessionID, &e.ID, &test, &e.Type, &at, &data); err != nil {
+	if err := row.Scan((*string)(&e.WorkspaceID), (*string)(&e.SessionID), (*string)(&e.ID), &test, (*string)(&e.Type), &at, &data); err != nil {
 		return e, err
 	}
 	if err := json.Unmarshal([]byte(data), &e.Data); err != nil {
@@ -157,5 +238,5 @@ func scanEvent(row scanner) (e domain.Event, err error) {
 func (r Reads) Events(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) ([]domain.Event, error) {
 	return list(ctx, r.Conn, scanEvent, `
 SELECT workspace_id, session_id, id, test, type, at, data FROM session_events
-WHERE workspace_id = $1 AND session_id = $2 ORDER BY at, seq`, ws, id)
+WHERE workspace_id = $1 AND session_id = $2 ORDER BY at, seq`, string(ws), string(id))
 }

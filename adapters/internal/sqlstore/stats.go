@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 
 	"github.com/retainrabbit/retainrabbit/domain"
@@ -22,11 +21,15 @@ ON CONFLICT (workspace_id, day, currency) DO UPDATE SET
 	recovered = session_stats.recovered + excluded.recovered,
 	paused    = session_stats.paused    + excluded.paused`
 
-const selectStats = `
+const selectTotals = `
+SELECT currency, sessions, answered, saved, accepted, canceled, recovered, paused
+FROM session_stats WHERE workspace_id = $1 AND day = 0 ORDER BY currency`
+
+const selectWindow = `
 SELECT currency, CAST(SUM(sessions) AS BIGINT), CAST(SUM(answered) AS BIGINT), CAST(SUM(saved) AS BIGINT),
 	CAST(SUM(accepted) AS BIGINT), CAST(SUM(canceled) AS BIGINT), CAST(SUM(recovered) AS BIGINT), CAST(SUM(paused) AS BIGINT)
 FROM session_stats
-WHERE workspace_id = $1 AND day BETWEEN $2 AND $3
+WHERE workspace_id = $1 AND day >= $2
 GROUP BY currency
 ORDER BY currency`
 
@@ -34,24 +37,17 @@ func compareCounters(a, b counter) int {
 	return cmp.Or(cmp.Compare(a.workspace, b.workspace), cmp.Compare(a.day, b.day), cmp.Compare(a.currency, b.currency))
 }
 
-// span is the range of the day column that holds what since asks for.
-func span(since domain.Day) (first, last domain.Day) {
-	if since == allTime {
-		return allTime, allTime
-	}
-	return since, math.MaxInt32
-}
-
 func scanStats(row scanner) (t domain.CurrencyTally, err error) {
-	err = row.Scan(&t.Currency, &t.Sessions, &t.Answered, &t.Saved, &t.Accepted, &t.Canceled, &t.Recovered, &t.Paused)
+	err = row.Scan((*string)(&t.Currency), &t.Sessions, &t.Answered, &t.Saved, &t.Accepted, &t.Canceled, &t.Recovered, &t.Paused)
 	return t, err
 }
 
 // Stats implements ports.StatsReader.
 func (r Reads) Stats(ctx context.Context, ws domain.WorkspaceID, since domain.Day) (domain.Stats, error) {
-	first, last := span(since)
-	stats, err := list(ctx, r.Conn, scanStats, selectStats, ws, int64(first), int64(last))
-	return stats, err
+	if since == allTime {
+		return list(ctx, r.Conn, scanStats, selectTotals, string(ws))
+	}
+	return list(ctx, r.Conn, scanStats, selectWindow, string(ws), int64(since))
 }
 
 // Stats implements ports.StatsReader, with what the transaction and those before
@@ -61,10 +57,9 @@ func (tx *Tx) Stats(ctx context.Context, ws domain.WorkspaceID, since domain.Day
 	if err != nil {
 		return nil, err
 	}
-	first, last := span(since)
-	for _, counters := range []Counters{tx.Uncommitted, tx.Counters} {
+	for _, counters := range []counters{tx.batch.counters, tx.counters} {
 		for key, change := range counters {
-			if key.workspace == ws && key.day >= first && key.day <= last {
+			if key.workspace == ws && (key.day == since || since != allTime && key.day > since) {
 				stats = plus(stats, key.currency, change)
 			}
 		}

@@ -11,21 +11,40 @@ import (
 // Reads implements ports.Reader.
 type Reads struct{ Conn Conn }
 
-// Tx implements ports.Tx. What it counts it keeps in Counters, for whoever commits
-// to write once.
+// Tx implements ports.Tx. What it counts it keeps, for whoever commits to write.
 type Tx struct {
 	Reads
-	Counters Counters
-	// Uncommitted are the counters of earlier transactions in the same commit.
-	Uncommitted Counters
+	batch    *Batch
+	counters counters
 }
 
 var _ ports.Tx = (*Tx)(nil)
 
-// NewTx begins to count on top of what is not yet committed.
-func NewTx(conn Conn, uncommitted Counters) *Tx {
-	return &Tx{Reads: Reads{Conn: conn}, Counters: Counters{}, Uncommitted: uncommitted}
+// Batch is what the transactions of one commit share.
+type Batch struct {
+	counters  counters
+	startable map[startable]bool
 }
+
+// NewBatch begins a commit.
+func NewBatch() *Batch {
+	return &Batch{counters: counters{}, startable: map[startable]bool{}}
+}
+
+// Begin begins one transaction of the batch.
+func (b *Batch) Begin(conn Conn) *Tx {
+	return &Tx{Reads: Reads{Conn: conn}, batch: b, counters: counters{}}
+}
+
+// Keep counts what a transaction that succeeded has counted.
+func (b *Batch) Keep(tx *Tx) {
+	for key, change := range tx.counters {
+		b.counters[key] = b.counters[key].Add(change)
+	}
+}
+
+// Flush writes the counts, as the last thing before the commit.
+func (b *Batch) Flush(ctx context.Context, conn Conn) error { return b.counters.flush(ctx, conn) }
 
 // exec refuses text that not every engine can store.
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -39,23 +58,25 @@ func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error
 	return tx.Conn.Exec(ctx, query, args...)
 }
 
-// insert runs an INSERT that changes no row if it conflicts or if what it belongs
-// to is missing, and says which of the two it was.
-func (tx *Tx) insert(ctx context.Context, what string, parent func() error, query string, args ...any) error {
+// insert runs an INSERT that does nothing on a conflict, and reports the conflict.
+func (tx *Tx) insert(ctx context.Context, what, query string, args ...any) error {
 	n, err := tx.exec(ctx, query, args...)
-	if err != nil || n > 0 {
-		return err
+	if err == nil && n == 0 {
+		err = domain.Conflict("exists", "this %s exists already", what)
 	}
-	if err := parent(); err != nil {
-		return err
-	}
-	return domain.Conflict("exists", "this %s exists already", what)
+	return err
 }
 
-// Counters are changes of the workspaces' tallies that are not written yet. They
+// need reports as ErrNotFound that a query finds nothing.
+func (tx *Tx) need(ctx context.Context, what, query string, args ...any) error {
+	_, err := one(ctx, tx.Conn, what, func(row scanner) (n int64, err error) { return n, row.Scan(&n) }, query, args...)
+	return err
+}
+
+// counters are changes of the workspaces' tallies that are not written yet. They
 // are summed up in memory, because a row that every request updates serialises
 // the requests.
-type Counters map[counter]domain.Tally
+type counters map[counter]domain.Tally
 
 type counter struct {
 	workspace domain.WorkspaceID
@@ -66,7 +87,7 @@ type counter struct {
 // allTime stands in the day column for the sum of all days.
 const allTime domain.Day = 0
 
-func (c Counters) add(s domain.Session, change domain.Tally) {
+func (c counters) add(s domain.Session, change domain.Tally) {
 	if s.Mode != domain.Live || change == (domain.Tally{}) {
 		return
 	}
@@ -76,16 +97,9 @@ func (c Counters) add(s domain.Session, change domain.Tally) {
 	}
 }
 
-// Merge adds the changes of another.
-func (c Counters) Merge(other Counters) {
-	for key, change := range other {
-		c[key] = c[key].Add(change)
-	}
-}
-
-// Flush writes the changes, always in the same order, so that two transactions
-// that flush cannot block each other, and empties c.
-func (c Counters) Flush(ctx context.Context, conn Conn) error {
+// flush writes the changes, always in the same order, so that two transactions
+// that flush cannot block each other.
+func (c counters) flush(ctx context.Context, conn Conn) error {
 	keys := make([]counter, 0, len(c))
 	for key := range c {
 		keys = append(keys, key)
@@ -93,12 +107,11 @@ func (c Counters) Flush(ctx context.Context, conn Conn) error {
 	slices.SortFunc(keys, compareCounters)
 	for _, k := range keys {
 		t := c[k]
-		_, err := conn.Exec(ctx, addToStats, k.workspace, int64(k.day), k.currency,
+		_, err := conn.Exec(ctx, addToStats, string(k.workspace), int64(k.day), string(k.currency),
 			t.Sessions, t.Answered, t.Saved, t.Accepted, t.Canceled, t.Recovered, t.Paused)
 		if err != nil {
 			return err
 		}
 	}
-	clear(c)
 	return nil
 }

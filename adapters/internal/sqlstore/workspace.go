@@ -11,14 +11,14 @@ const selectWorkspaces = `SELECT id, name, currency, link_secret, created_at FRO
 
 func scanWorkspace(row scanner) (w domain.Workspace, err error) {
 	var created int64
-	err = row.Scan(&w.ID, &w.Name, &w.Currency, (*string)(&w.LinkSecret), &created)
+	err = row.Scan((*string)(&w.ID), &w.Name, (*string)(&w.Currency), (*string)(&w.LinkSecret), &created)
 	w.CreatedAt = fromMillis(created)
 	return w, err
 }
 
 // Workspace implements ports.WorkspaceReader.
 func (r Reads) Workspace(ctx context.Context, id domain.WorkspaceID) (domain.Workspace, error) {
-	return one(ctx, r.Conn, "workspace", scanWorkspace, selectWorkspaces+` WHERE id = $1`, id)
+	return one(ctx, r.Conn, "workspace", scanWorkspace, selectWorkspaces+` WHERE id = $1`, string(id))
 }
 
 // Workspaces implements ports.WorkspaceReader.
@@ -28,7 +28,7 @@ func (r Reads) Workspaces(ctx context.Context) ([]domain.Workspace, error) {
 
 // CreateWorkspace implements ports.WorkspaceWriter.
 func (tx *Tx) CreateWorkspace(ctx context.Context, w domain.Workspace) error {
-	return tx.insert(ctx, "workspace", func() error { return nil },
+	return tx.insert(ctx, "workspace",
 		`INSERT INTO workspaces (id, name, currency, link_secret, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		string(w.ID), w.Name, string(w.Currency), w.LinkSecret.Reveal(), millis(w.CreatedAt))
 }
@@ -40,7 +40,7 @@ FROM api_keys WHERE workspace_id = $1`
 func scanKey(row scanner) (k domain.Key, err error) {
 	var digest []byte
 	var created, expires, revoked, used int64
-	err = row.Scan(&k.WorkspaceID, &k.ID, &k.Public, &k.Name, &k.Mode, &k.Scope, &digest, &created, &expires, &revoked, &used)
+	err = row.Scan((*string)(&k.WorkspaceID), (*string)(&k.ID), &k.Public, &k.Name, (*string)(&k.Mode), (*string)(&k.Scope), &digest, &created, &expires, &revoked, &used)
 	copy(k.Digest[:], digest)
 	k.CreatedAt, k.ExpiresAt, k.RevokedAt, k.LastUsedAt = fromMillis(created), fromMillis(expires), fromMillis(revoked), fromMillis(used)
 	return k, err
@@ -48,30 +48,28 @@ func scanKey(row scanner) (k domain.Key, err error) {
 
 // Key implements ports.KeyReader.
 func (r Reads) Key(ctx context.Context, ws domain.WorkspaceID, public string) (domain.Key, error) {
-	return one(ctx, r.Conn, "key", scanKey, selectKeys+` AND public_part = $2`, ws, public)
+	return one(ctx, r.Conn, "key", scanKey, selectKeys+` AND public_part = $2`, string(ws), public)
 }
 
 // Keys implements ports.KeyReader.
 func (r Reads) Keys(ctx context.Context, ws domain.WorkspaceID) ([]domain.Key, error) {
-	return list(ctx, r.Conn, scanKey, selectKeys+` ORDER BY created_at, id`, ws)
+	return list(ctx, r.Conn, scanKey, selectKeys+` ORDER BY created_at, id`, string(ws))
 }
 
 // CreateKey implements ports.KeyWriter.
 func (tx *Tx) CreateKey(ctx context.Context, k domain.Key) error {
-	return tx.insert(ctx, "key", tx.hasWorkspace(ctx, k.WorkspaceID), `
+	if err := tx.needWorkspace(ctx, k.WorkspaceID); err != nil {
+		return err
+	}
+	return tx.insert(ctx, "key", `
 INSERT INTO api_keys (workspace_id, id, public_part, name, mode, scope, digest, created_at, expires_at, revoked_at, last_used_at)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-WHERE EXISTS (SELECT 1 FROM workspaces WHERE id = $1)
-ON CONFLICT DO NOTHING`,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
 		string(k.WorkspaceID), string(k.ID), k.Public, k.Name, string(k.Mode), string(k.Scope), k.Digest[:],
 		millis(k.CreatedAt), millis(k.ExpiresAt), millis(k.RevokedAt), millis(k.LastUsedAt))
 }
 
-func (tx *Tx) hasWorkspace(ctx context.Context, ws domain.WorkspaceID) func() error {
-	return func() error {
-		_, err := tx.Workspace(ctx, ws)
-		return err
-	}
+func (tx *Tx) needWorkspace(ctx context.Context, ws domain.WorkspaceID) error {
+	return tx.need(ctx, "workspace", `SELECT 1 FROM workspaces WHERE id = $1`, string(ws))
 }
 
 // RevokeKey implements ports.KeyWriter.

@@ -39,9 +39,22 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 func WriteBytes(w http.ResponseWriter, status int, contentType string, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
-	header.Set("Cache-Control", "no-store")
+	header["Cache-Control"] = noStore
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
+}
+
+// AppendText appends s as a JSON text.
+func AppendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, _ := json.Marshal(s) // a text always encodes
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }
 
 // Envelope is a successful answer.

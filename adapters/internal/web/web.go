@@ -68,6 +68,12 @@ type Wrapper struct {
 	Observe func(route, method string, status int, took time.Duration)
 }
 
+// Header values that every answer shares. They are never changed.
+var (
+	nosniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
+
 // Handle wraps the handler of a route: it gives the answer a request id, renders
 // what the handler returns or panics with, and logs what is the server's fault.
 func (wr Wrapper) Handle(route string, h Handler) http.Handler {
@@ -76,11 +82,14 @@ func (wr Wrapper) Handle(route string, h Handler) http.Handler {
 		out := &writer{ResponseWriter: w}
 		id := requestID(r)
 		header := out.Header()
-		header.Set("X-Request-Id", id)
-		header.Set("X-Content-Type-Options", "nosniff")
+		header["X-Request-Id"] = []string{id}
+		header["X-Content-Type-Options"] = nosniff
 		defer func() {
 			if wr.Observe != nil {
 				wr.Observe(route, r.Method, out.status, time.Since(start))
+			}
+			if !wr.Log.Enabled(r.Context(), slog.LevelDebug) {
+				return
 			}
 			wr.Log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("route", route), slog.String("method", r.Method),
 				slog.Int("status", out.status), slog.Duration("took", time.Since(start)), slog.String("request_id", id))

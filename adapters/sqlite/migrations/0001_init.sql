@@ -39,6 +39,8 @@ CREATE TABLE flows (
 	UNIQUE (workspace_id, slug)
 ) STRICT;
 
+CREATE INDEX flows_by_update ON flows (workspace_id, status, updated_at, id);
+
 CREATE TABLE flow_versions (
 	workspace_id TEXT NOT NULL,
 	flow_id      TEXT NOT NULL,

@@ -1,0 +1,266 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/matryer/is"
+
+	"github.com/retainrabbit/retainrabbit/adapters/httpapi"
+	"github.com/retainrabbit/retainrabbit/adapters/sqlite"
+	"github.com/retainrabbit/retainrabbit/app"
+	"github.com/retainrabbit/retainrabbit/domain"
+)
+
+// The benchmarks send real HTTP over keep-alive connections of the loopback, to
+// the API and, in turn, to a bare net/http handler that answers the same bytes.
+// They report the ratio of the two rates; only that means anything on a machine
+// that others use too.
+const (
+	connections = 64
+	rounds      = 5
+	roundTime   = 1500 * time.Millisecond
+)
+
+func BenchmarkGetSession(b *testing.B) {
+	w := newBenchWorld(b, 1000)
+	w.compare(b, get(w.key, "/api/v1/sessions/"+string(w.sessions[500])))
+}
+
+func BenchmarkGetStats(b *testing.B) {
+	w := newBenchWorld(b, 1000)
+	w.compare(b, get(w.key, "/api/v1/stats"))
+}
+
+func BenchmarkListSessions(b *testing.B) {
+	w := newBenchWorld(b, 1000)
+	w.compare(b, get(w.key, "/api/v1/sessions"))
+}
+
+func BenchmarkStartSession(b *testing.B) {
+	w := newBenchWorld(b, 1000)
+	body := `{"customerId":"cus_12345678","subscriptionId":"sub_12345678","reason":"too expensive"}`
+	w.compare(b, fmt.Sprintf("POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		w.key.Reveal(), len(body), body))
+}
+
+func get(key domain.Secret, path string) string {
+	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", path, key.Reveal())
+}
+
+// benchWorld is a server with sessions in its store.
+type benchWorld struct {
+	store    *sqlite.Store
+	app      *app.App
+	ws       domain.Workspace
+	flow     domain.Flow
+	key      domain.Secret
+	sessions []domain.SessionID
+	url      string
+}
+
+func newBenchWorld(b *testing.B, sessions int) *benchWorld {
+	// As `retainrabbit serve` does; the bare handler gains by it too.
+	b.Cleanup(func(before int) func() { return func() { debug.SetGCPercent(before) } }(debug.SetGCPercent(400)))
+	is := is.New(b)
+	ctx := b.Context()
+	store, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "bench.db"), sqlite.Options{})
+	is.NoErr(err)
+	b.Cleanup(func() { _ = store.Close() })
+	w := &benchWorld{store: store, app: app.New(app.Config{Store: store})}
+	w.ws, err = w.app.CreateWorkspace(ctx, "Bench", "usd")
+	is.NoErr(err)
+	w.flow, err = w.app.ApplyFlow(ctx, w.ws.ID, winBack())
+	is.NoErr(err)
+	_, w.key, err = w.app.CreateKey(ctx, app.KeyRequest{WorkspaceID: w.ws.ID, Name: "bench", Mode: domain.Live, Scope: domain.ScopeReadWrite})
+	is.NoErr(err)
+	w.fill(b, sessions)
+	r := mux.NewRouter().SkipClean(true)
+	httpapi.Register(r, httpapi.Config{App: w.app, Store: store, BaseURL: "http://127.0.0.1:8080", Log: slog.New(slog.DiscardHandler)})
+	server := httptest.NewServer(r)
+	b.Cleanup(server.Close)
+	w.url = server.Listener.Addr().String()
+	return w
+}
+
+// fill starts sessions through the application, many at once.
+func (w *benchWorld) fill(b *testing.B, n int) {
+	mrr := int64(2500)
+	w.sessions = make([]domain.SessionID, n)
+	var workers sync.WaitGroup
+	for worker := range 64 {
+		workers.Go(func() {
+			for i := worker; i < n; i += 64 {
+				s, err := w.app.StartSession(context.Background(), app.StartRequest{
+					Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus_12345678", SubscriptionID: "sub_12345678", MRR: &mrr}, Reason: "Too expensive",
+				})
+				if err == nil && i%3 > 0 {
+					s, err = w.app.Keep(context.Background(), s)
+				}
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				w.sessions[i] = s.ID
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// compare sends the request to the API and to the bare handler in turn, and
+// reports the median ratio of their rates.
+func (w *benchWorld) compare(b *testing.B, request string) {
+	status, answer := once(b, w.url, request)
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write(answer)
+	}))
+	defer bare.Close()
+	var ratios, rates []float64
+	for b.Loop() {
+		for range rounds {
+			base := load(b, bare.Listener.Addr().String(), request)
+			ours := load(b, w.url, request)
+			ratios, rates = append(ratios, ours/base), append(rates, ours)
+		}
+	}
+	slices.Sort(ratios)
+	slices.Sort(rates)
+	b.ReportMetric(ratios[len(ratios)/2], "×bare")
+	b.ReportMetric(rates[len(rates)/2], "req/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// load sends the request again and again on every connection, and returns the
+// answers a second.
+func load(b *testing.B, addr, request string) float64 {
+	var total int64
+	var mu sync.Mutex
+	var done sync.WaitGroup
+	end := time.Now().Add(roundTime)
+	for range connections {
+		done.Go(func() {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer conn.Close()
+			in, n := bufio.NewReaderSize(conn, 64<<10), int64(0)
+			for ; time.Now().Before(end); n++ {
+				if _, err := io.WriteString(conn, request); err != nil {
+					b.Error(err)
+					return
+				}
+				if _, _, err := readAnswer(in, nil); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+			mu.Lock()
+			total += n
+			mu.Unlock()
+		})
+	}
+	start := time.Now()
+	done.Wait()
+	return float64(total) / time.Since(start).Seconds()
+}
+
+func once(b *testing.B, addr, request string) (int, []byte) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		b.Fatal(err)
+	}
+	var body bytes.Buffer
+	status, _, err := readAnswer(bufio.NewReader(conn), &body)
+	if err != nil || status >= 300 {
+		b.Fatalf("%d %s %v", status, body.Bytes(), err)
+	}
+	return status, body.Bytes()
+}
+
+// readAnswer reads one answer with as little work as possible, so that the client
+// takes little of the machine from the server.
+func readAnswer(in *bufio.Reader, body *bytes.Buffer) (status, length int, err error) {
+	line, err := in.ReadSlice('\n')
+	if err != nil || len(line) < 12 {
+		return 0, 0, fmt.Errorf("status line %q: %w", line, err)
+	}
+	status, _ = strconv.Atoi(string(line[9:12]))
+	chunked := false
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return status, 0, err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			length, _ = strconv.Atoi(string(bytes.TrimSpace(value)))
+		}
+		chunked = chunked || bytes.HasPrefix(line, []byte("Transfer-Encoding"))
+	}
+	if status >= 300 {
+		return status, length, fmt.Errorf("status %d", status)
+	}
+	if chunked {
+		return status, length, skipChunks(in)
+	}
+	if body != nil {
+		_, err = io.CopyN(body, in, int64(length))
+		return status, length, err
+	}
+	_, err = in.Discard(length)
+	return status, length, err
+}
+
+func skipChunks(in *bufio.Reader) error {
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		n, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 32)
+		if err != nil {
+			return err
+		}
+		if _, err := in.Discard(int(n) + 2); err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+func winBack() domain.FlowDocument {
+	return domain.FlowDocument{
+		Name: "Win-back", Slug: "win-back", Status: domain.Active,
+		Steps: domain.Steps{
+			domain.Survey{Label: "Why?", Options: []string{"Too expensive", "Other"}},
+			domain.OfferStep{Label: "A better price", Offer: domain.Discount{Percent: 3000, Months: 3}},
+			domain.Confirmation{Label: "Done", Message: "Bye"},
+		},
+	}
+}
