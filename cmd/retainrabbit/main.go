@@ -17,14 +17,20 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
+	os.Exit(exitCode(err, os.Stderr))
+}
+
+// exitCode tells the error, unless it was told already, and returns 0 for none, 2
+// for a command line that cannot be read, and 1 for everything else.
+func exitCode(err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
-		return
+		return 0
 	case errors.Is(err, errUsage):
-		os.Exit(2)
+		return 2
 	}
-	fmt.Fprintln(os.Stderr, "retainrabbit:", err)
-	os.Exit(1)
+	fmt.Fprintln(stderr, "retainrabbit:", err)
+	return 1
 }
 
 // errUsage says that the command line could not be read; why was already told.
