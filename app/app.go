@@ -127,7 +127,7 @@ func (a *App) ApplyFlow(ctx context.Context, ws domain.WorkspaceID, doc domain.F
 			return tx.CreateFlow(ctx, flow)
 		case err != nil:
 			return err
-		case stored.FlowDocument.Equal(doc):
+		case stored.Equal(doc):
 			flow = stored
 			return nil
 		}

@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -124,7 +125,9 @@ func TestLinks(t *testing.T) {
 
 	code := func(_ domain.Link, err error) string {
 		is.Equal(domain.KindOf(err), domain.ErrUnauthorized)
-		return err.(*domain.Error).Code
+		var refused *domain.Error
+		is.True(errors.As(err, &refused))
+		return refused.Code
 	}
 	is.Equal(code(domain.OpenLink(secret, workspaceID, "f", token, now.Add(time.Hour))), "link_expired")
 	is.Equal(code(domain.OpenLink(secret, workspaceID, "g", token, now)), "link_invalid")                                 // another flow

@@ -412,8 +412,7 @@ func TestTenantIsolation(t *testing.T) {
 // broken is a store whose reads fail or panic.
 type broken struct {
 	ports.Store
-	err   error
-	after int // how many key look-ups still work
+	err error
 }
 
 func (b *broken) fail() error {

@@ -160,8 +160,8 @@ func (w *writer) next(b *batch) *job {
 
 // runJob runs one job; its error is the engine's, which ends the whole batch.
 func (w *writer) runJob(j *job, shared *sqlstore.Batch) (end outcome, err error) {
-	if j.ctx.Err() != nil {
-		return outcome{err: j.ctx.Err()}, nil
+	if gone := j.ctx.Err(); gone != nil {
+		return outcome{err: gone}, nil //nolint:nilerr // the caller's failure, not the engine's
 	}
 	conn := &watched{Conn: w.conn}
 	tx := shared.Begin(conn)

@@ -98,7 +98,7 @@ func (c serveCmd) Run(e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	listener, err := net.Listen("tcp", c.Addr)
+	listener, err := new(net.ListenConfig).Listen(e.ctx, "tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("--addr: %w", err)
 	}
@@ -135,7 +135,7 @@ func (c serveCmd) serve(ctx context.Context, listener net.Listener, handler http
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("listening", "addr", listener.Addr().String(), "base_url", c.BaseURL)
 	if c.MetricsAddr != "" {
-		local, err := net.Listen("tcp", c.MetricsAddr)
+		local, err := new(net.ListenConfig).Listen(ctx, "tcp", c.MetricsAddr)
 		if err != nil {
 			return errors.Join(fmt.Errorf("--metrics-addr: %w", err), server.Close())
 		}

@@ -185,13 +185,10 @@ func requestID(r *http.Request) string {
 	return hex.EncodeToString(raw[:])
 }
 
+// plain reports whether s is letters, digits, hyphens, underscores and points: safe
+// in a header and in a log.
 func plain(s string) bool {
-	for _, c := range []byte(s) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
-			return false
-		}
-	}
-	return true
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == ""
 }
 
 // RetryAfter tells a client to wait, in whole seconds rounded up.
