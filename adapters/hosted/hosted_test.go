@@ -323,12 +323,13 @@ func TestLinks(t *testing.T) {
 		status int
 		says   string
 	}{
-		"without a token":     {bare, http.StatusOK, "sign in to your account"},
-		"tampered":            {bare + "?t=" + changed, http.StatusForbidden, "not valid"},
-		"cut short":           {bare + "?t=" + token[:20], http.StatusForbidden, "not valid"},
-		"other workspace":     {elsewhere + "?t=" + token, http.StatusForbidden, "not valid"},
-		"unknown flow, token": {strings.Replace(bare, address.Path[len(address.Path)-1:], "0", 1) + "x?t=" + token, http.StatusNotFound, "not here"},
-		"unknown workspace":   {s.url + "/flow/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000", http.StatusNotFound, "not here"},
+		"without a token":   {bare, http.StatusOK, "sign in to your account"},
+		"tampered":          {bare + "?t=" + changed, http.StatusForbidden, "not valid"},
+		"cut short":         {bare + "?t=" + token[:20], http.StatusForbidden, "not valid"},
+		"other workspace":   {elsewhere + "?t=" + token, http.StatusForbidden, "not valid"},
+		"another flow":      {strings.Replace(bare, address.Path[strings.LastIndex(address.Path, "/"):], "/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000", 1) + "?t=" + token, http.StatusForbidden, "not valid"},
+		"no id at all":      {s.url + "/flow/x/y?t=" + token, http.StatusNotFound, "not here"},
+		"unknown workspace": {s.url + "/flow/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000", http.StatusNotFound, "not here"},
 	} {
 		for _, p := range []page{s.get(c.link), s.post(c.link, url.Values{"step": {"confirm"}, "action": {"cancel"}})} {
 			if p.status != c.status || !strings.Contains(p.body, c.says) || strings.Contains(p.body, "<form") || strings.Contains(p.body, "cus_1") {
