@@ -56,6 +56,14 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 // CreateWorkspace makes a workspace that counts its stats in the currency, an
 // ISO 4217 code in any case; empty is usd.
 func (a *App) CreateWorkspace(ctx context.Context, name, currency string) (domain.Workspace, error) {
+	w, err := a.newWorkspace(name, currency)
+	if err != nil {
+		return domain.Workspace{}, err
+	}
+	return w, a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error { return tx.CreateWorkspace(ctx, w) })
+}
+
+func (a *App) newWorkspace(name, currency string) (domain.Workspace, error) {
 	if currency == "" {
 		currency = "usd"
 	}
@@ -69,10 +77,7 @@ func (a *App) CreateWorkspace(ctx context.Context, name, currency string) (domai
 		ID: domain.WorkspaceID(newID()), Name: name, Currency: c,
 		LinkSecret: domain.Secret(hex.EncodeToString(secret[:])), CreatedAt: a.clock(),
 	}
-	if err := w.Validate(); err != nil {
-		return domain.Workspace{}, err
-	}
-	return w, a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error { return tx.CreateWorkspace(ctx, w) })
+	return w, w.Validate()
 }
 
 // KeyRequest is what a new API key is to be.
@@ -86,6 +91,14 @@ type KeyRequest struct {
 
 // CreateKey makes an API key. The Secret is its text, which cannot be had again.
 func (a *App) CreateKey(ctx context.Context, req KeyRequest) (domain.Key, domain.Secret, error) {
+	k, text, err := a.newKey(req)
+	if err != nil {
+		return domain.Key{}, "", err
+	}
+	return k, text, a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error { return tx.CreateKey(ctx, k) })
+}
+
+func (a *App) newKey(req KeyRequest) (domain.Key, domain.Secret, error) {
 	var entropy [domain.KeyEntropyBytes]byte
 	_, _ = rand.Read(entropy[:]) // never fails
 	text, ref, err := domain.MintKey(req.WorkspaceID, req.Mode, entropy)
@@ -96,14 +109,10 @@ func (a *App) CreateKey(ctx context.Context, req KeyRequest) (domain.Key, domain
 		ID: domain.KeyID(newID()), WorkspaceID: req.WorkspaceID, Public: ref.Public, Name: req.Name,
 		Mode: req.Mode, Scope: req.Scope, Digest: ref.Digest, CreatedAt: a.clock(), ExpiresAt: req.ExpiresAt,
 	}
-	if err := k.Validate(); err != nil {
-		return domain.Key{}, "", err
-	}
 	if !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(k.CreatedAt) {
 		return domain.Key{}, "", domain.Invalid("expires", "must be in the future")
 	}
-	err = a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error { return tx.CreateKey(ctx, k) })
-	return k, text, err
+	return k, text, k.Validate()
 }
 
 // RevokeKey ends a key for good.
@@ -137,4 +146,36 @@ func (a *App) ApplyFlow(ctx context.Context, ws domain.WorkspaceID, doc domain.F
 		return tx.SaveFlow(ctx, flow)
 	})
 	return flow, err
+}
+
+// Bootstrapped is what an empty store was given.
+type Bootstrapped struct {
+	Workspace domain.Workspace
+	Key       domain.Secret // of scope read+write; shown once
+}
+
+// Bootstrap gives an empty store a workspace, a flow and a live key, all or
+// nothing. A store that has a workspace is left alone: ok is false.
+func (a *App) Bootstrap(ctx context.Context, name string, doc domain.FlowDocument) (made Bootstrapped, ok bool, err error) {
+	w, err := a.newWorkspace(name, "")
+	if err != nil {
+		return Bootstrapped{}, false, err
+	}
+	k, text, err := a.newKey(KeyRequest{WorkspaceID: w.ID, Name: "first key", Mode: domain.Live, Scope: domain.ScopeReadWrite})
+	if err != nil {
+		return Bootstrapped{}, false, err
+	}
+	f, err := domain.NewFlow(domain.FlowID(newID()), w.ID, doc, a.clock())
+	if err != nil {
+		return Bootstrapped{}, false, err
+	}
+	err = a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
+		all, err := tx.Workspaces(ctx)
+		ok = err == nil && len(all) == 0
+		if !ok {
+			return err
+		}
+		return errors.Join(tx.CreateWorkspace(ctx, w), tx.CreateKey(ctx, k), tx.CreateFlow(ctx, f))
+	})
+	return Bootstrapped{Workspace: w, Key: text}, ok, err
 }

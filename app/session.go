@@ -191,16 +191,17 @@ type transition func(domain.Session, domain.Steps) (domain.Session, domain.Event
 // was when the session began, and appends the event, in one transaction. After an
 // error the session is returned as it is stored.
 func (a *App) change(ctx context.Context, s domain.Session, next transition) (domain.Session, error) {
-	var changed domain.Session
+	var stored, changed domain.Session
 	err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) (err error) {
-		if changed, err = tx.Session(ctx, s.WorkspaceID, s.ID); err != nil {
+		if stored, err = tx.Session(ctx, s.WorkspaceID, s.ID); err != nil {
 			return err
 		}
+		changed = stored
 		flow, err := tx.FlowAt(ctx, s.WorkspaceID, s.FlowID, s.FlowVersion)
 		if err != nil {
 			return err
 		}
-		after, event, err := next(changed, flow.Steps)
+		after, event, err := next(stored, flow.Steps)
 		if err != nil || event.Type == "" {
 			return err
 		}
@@ -208,5 +209,8 @@ func (a *App) change(ctx context.Context, s domain.Session, next transition) (do
 		changed = after
 		return errors.Join(tx.SaveSession(ctx, after), tx.AppendEvent(ctx, event))
 	})
-	return changed, err
+	if err != nil {
+		return stored, err
+	}
+	return changed, nil
 }

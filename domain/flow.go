@@ -59,7 +59,7 @@ const maxSlug = 64
 
 // Validate reports the first field that breaks a rule as ErrInvalid.
 func (d FlowDocument) Validate() error {
-	if err := CheckText("name", d.Name, MaxName, true); err != nil {
+	if err := checkLine("name", d.Name, MaxName); err != nil {
 		return err
 	}
 	if d.Slug == "" || len(d.Slug) > maxSlug || strings.Trim(d.Slug, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||

@@ -49,7 +49,7 @@ func (k Key) Validate() error {
 	err := firstError(
 		checkID("id", k.ID),
 		checkID("workspaceId", k.WorkspaceID),
-		CheckText("name", k.Name, MaxName, true),
+		checkLine("name", k.Name, MaxName),
 	)
 	switch {
 	case err != nil:

@@ -124,7 +124,7 @@ func (o PlanChange) validate(path string) error {
 	}
 	return firstError(
 		CheckText(path+".planId", o.PlanID, MaxIDText, true),
-		CheckText(path+".planName", o.PlanName, MaxName, true),
+		checkLine(path+".planName", o.PlanName, MaxName),
 		checkPrice(path, "priceCents", o.Price),
 	)
 }

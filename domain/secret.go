@@ -1,7 +1,5 @@
 package domain
 
-import "log/slog"
-
 // Secret is a text that prints, logs and encodes as "[redacted]".
 type Secret string
 
@@ -16,8 +14,5 @@ func (Secret) String() string { return redacted }
 // GoString hides the text from %#v.
 func (Secret) GoString() string { return redacted }
 
-// LogValue hides the text from slog.
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON hides the text from encoding/json.
+// MarshalJSON hides the text from encoding/json, and so from structured logs.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }

@@ -126,7 +126,7 @@ func (s Session) Show(now time.Time) (Session, Event) {
 
 // Answer records the survey's answer and goes on to the one offer that fits, or
 // to confirm. Both texts may be empty. A reason that is not an option of the
-// survey is ErrInvalid. Only one offer is made in a session: a later answer
+// survey is ErrInvalid; the same answer again is no event. Only one offer is made in a session: a later answer
 // changes the reason, not the offer.
 func (s Session) Answer(steps Steps, reason, feedback string, now time.Time) (Session, Event, error) {
 	if s.Outcome != Pending {
@@ -139,12 +139,16 @@ func (s Session) Answer(steps Steps, reason, feedback string, now time.Time) (Se
 	if err := CheckText("feedback", feedback, MaxReason, false); err != nil {
 		return s, Event{}, err
 	}
+	before := s
 	s.take(reason, feedback)
 	switch {
 	case s.Offered == noOffer:
 		s.offer(steps)
 	case s.Stage == StageSurvey:
 		s.Stage = StageOffer
+	}
+	if before.Answered && s.Reason == before.Reason && s.Feedback == before.Feedback && s.Stage == before.Stage {
+		return before, Event{}, nil // the same form again
 	}
 	s, e := s.next(ReasonGiven, now, EventData{Reason: s.Reason, Feedback: s.Feedback})
 	return s, e, nil
@@ -189,7 +193,7 @@ func (s Session) Accept(steps Steps, now time.Time) (Session, Event, error) {
 		return s.again(ChoseOffer)
 	}
 	step, ok := steps.OfferAt(s.Offered)
-	if !ok {
+	if !ok || !step.Offer.eligible(s.Customer.Currency) {
 		return s, Event{}, Conflict("no_offer", "no offer was made in this session")
 	}
 	price, known := s.Customer.price()

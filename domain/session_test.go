@@ -102,8 +102,8 @@ func TestTheWholeWalk(t *testing.T) {
 	}
 	shown := func() { next, e := s.Show(began); step(next, e, nil) }
 	shown()
-	_, again := s.Show(began)
-	is.Equal(again.Type, domain.EventType("")) // the same screen is one event
+	_, shownAgain := s.Show(began)
+	is.Equal(shownAgain.Type, domain.EventType("")) // the same screen is one event
 	step(s.Answer(flow.Steps, "Not used", "no time", began))
 	is.Equal(s.Stage, domain.StageOffer)
 	is.Equal(s.Offered, 2) // the fallback
@@ -111,7 +111,10 @@ func TestTheWholeWalk(t *testing.T) {
 	step(s.Decline(began))
 	is.Equal(s.Stage, domain.StageConfirm)
 	step(s.Answer(flow.Steps, "Too expensive", "", began)) // by the back button
-	is.Equal(s.Offered, 2)                                 // no second offer
+	_, again, err := s.Answer(flow.Steps, "Too expensive", "", began)
+	is.NoErr(err)
+	is.Equal(again.Type, domain.EventType("")) // the same form again is one event
+	is.Equal(s.Offered, 2)                     // no second offer
 	is.Equal(s.Stage, domain.StageConfirm)
 	step(s.Accept(flow.Steps, began)) // the offer that was made still stands
 	is.Equal(s.Outcome, domain.Saved)
@@ -197,14 +200,18 @@ func TestSessionsAsAStateMachine(t *testing.T) {
 		domain.OfferStep{Label: "rest", Offer: domain.Pause{Months: 2}}, domain.Confirmation{Label: "end"})
 	rapid.Check(t, func(t *rapid.T) {
 		var total domain.Tally
+		pending := int64(0) // counted apart, since Tally derives it
 		for range rapid.IntRange(1, 5).Draw(t, "sessions") {
 			s := startIn(t, flow, "usd", amount(rapid.Int64Range(0, domain.MaxAmount).Draw(t, "mrr")))
 			for range rapid.IntRange(0, 8).Draw(t, "moves") {
 				s = move(t, flow, s)
 			}
 			total = total.Add(s.Tally())
+			if s.Outcome == domain.Pending {
+				pending++
+			}
 		}
-		if total.Saved+total.Canceled+total.Pending() != total.Sessions || total.Pending() < 0 || total.Accepted > total.Saved || total.Bounced() < 0 || total.Paused > total.Recovered {
+		if total.Saved+total.Canceled+pending != total.Sessions || total.Pending() != pending || total.Accepted > total.Saved || total.Bounced() < 0 || total.Paused > total.Recovered {
 			t.Fatalf("%+v does not add up", total)
 		}
 		if total.Sub(total) != (domain.Tally{}) {

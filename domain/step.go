@@ -69,7 +69,7 @@ const (
 )
 
 func (s Survey) validate(path string) error {
-	if err := CheckText(path+".label", s.Label, MaxName, true); err != nil {
+	if err := checkLine(path+".label", s.Label, MaxName); err != nil {
 		return err
 	}
 	return checkOptions(path+".config.options", s.Options, 1)
@@ -77,7 +77,7 @@ func (s Survey) validate(path string) error {
 
 func (s OfferStep) validate(path string) error {
 	err := firstError(
-		CheckText(path+".label", s.Label, MaxName, true),
+		checkLine(path+".label", s.Label, MaxName),
 		checkOptional(path+".config.message", s.Message, MaxMessage),
 		checkOptions(path+".config.reasons", s.Reasons, 0),
 	)
@@ -92,7 +92,7 @@ func (s OfferStep) validate(path string) error {
 
 func (s Confirmation) validate(path string) error {
 	return firstError(
-		CheckText(path+".label", s.Label, MaxName, true),
+		checkLine(path+".label", s.Label, MaxName),
 		checkOptional(path+".config.message", s.Message, MaxMessage),
 	)
 }
@@ -107,7 +107,7 @@ func checkOptions(path string, options []string, least int) error {
 	}
 	for i, option := range options {
 		field := indexed(path, i)
-		if err := CheckText(field, option, MaxOption, true); err != nil {
+		if err := checkLine(field, option, MaxOption); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(options[:i], sameReason(option)) {

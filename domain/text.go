@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -30,6 +31,17 @@ func CheckText(field, s string, limit int, required bool) error {
 		return Invalid(field, "is required and must not be blank")
 	case len(s) > limit && utf8.RuneCountInString(s) > limit:
 		return Invalid(field, "must be at most %d characters", limit)
+	}
+	return nil
+}
+
+// checkLine is CheckText for a required text of one line: names, labels, options.
+func checkLine(field, s string, limit int) error {
+	if err := CheckText(field, s, limit, true); err != nil {
+		return err
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return Invalid(field, "must be one line, without control characters")
 	}
 	return nil
 }

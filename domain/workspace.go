@@ -19,7 +19,7 @@ func (w Workspace) Validate() error {
 	_, currencyErr := ParseCurrency("currency", string(w.Currency))
 	err := firstError(
 		checkID("id", w.ID),
-		CheckText("name", w.Name, MaxName, true),
+		checkLine("name", w.Name, MaxName),
 		currencyErr,
 	)
 	if err == nil && len(w.LinkSecret) < linkSecretBytes {

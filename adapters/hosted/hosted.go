@@ -5,7 +5,6 @@ package hosted
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -48,8 +47,11 @@ func Register(r *mux.Router, cfg Config) error {
 	}
 	const path = "/flow/{workspace}/{flow}"
 	wrap := web.Wrapper{Log: cfg.Log, RenderError: renderError, Observe: cfg.Observe}
-	r.Handle(path, wrap.Handle(path, p.show)).Methods(http.MethodGet)
+	r.Handle(path, wrap.Handle(path, p.show)).Methods(http.MethodGet, http.MethodHead)
 	r.Handle(path, wrap.Handle(path, p.act)).Methods(http.MethodPost)
+	// An address that was cut short or got a slash too many is a customer's, too.
+	r.PathPrefix("/flow/").Handler(wrap.Handle("/flow", func(http.ResponseWriter, *http.Request) error { return domain.NotFound("page") })).
+		Methods(http.MethodGet, http.MethodHead, http.MethodPost)
 	return nil
 }
 
@@ -87,8 +89,10 @@ func (p *pages) open(r *http.Request) (visit, error) {
 	}
 	token := r.URL.Query().Get(domain.LinkParam)
 	if token == "" {
-		_, err := p.Store.Flow(ctx, workspace.ID, domain.FlowID(flow))
-		return visit{}, errors.Join(err, errNoLink)
+		if _, err := p.Store.Flow(ctx, workspace.ID, domain.FlowID(flow)); err != nil {
+			return visit{}, err
+		}
+		return visit{}, errNoLink
 	}
 	link, err := domain.OpenLink(workspace.LinkSecret, workspace.ID, domain.FlowID(flow), token, time.Now())
 	if err != nil {
@@ -107,6 +111,9 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request) error {
 	v, err := p.open(r)
 	if err != nil {
 		return err
+	}
+	if r.Method == http.MethodHead {
+		return renderStep(w, v, "") // nobody was shown anything
 	}
 	// A record that cannot be written now must not keep the customer from cancelling.
 	if shown, err := p.App.ShowScreen(r.Context(), v.session); err != nil {
@@ -150,6 +157,10 @@ func (p *pages) choose(ctx context.Context, s domain.Session, form url.Values) e
 	reason := form.Get("reason")
 	// Browsers send CRLF for a line break that the text area counted as one character.
 	feedback := strings.ReplaceAll(form.Get("feedback"), "\r\n", "\n")
+	step := domain.Stage(form.Get("step"))
+	if step == "" {
+		step = s.Stage
+	}
 	var err error
 	switch action := form.Get("action"); {
 	case action == "continue":
@@ -160,7 +171,7 @@ func (p *pages) choose(ctx context.Context, s domain.Session, form url.Values) e
 		_, err = p.App.Decline(ctx, s)
 	case action == "keep":
 		_, err = p.App.Keep(ctx, s)
-	case action == "cancel" && form.Get("step") == string(domain.StageConfirm):
+	case action == "cancel" && step == domain.StageConfirm:
 		_, err = p.App.Cancel(ctx, s)
 	case action == "cancel":
 		_, err = p.App.AskToCancel(ctx, s, reason, feedback)

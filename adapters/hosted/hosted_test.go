@@ -294,6 +294,26 @@ func TestStepsCannotBeSkipped(t *testing.T) {
 	s.Equal(p.step, "survey")
 }
 
+// Buttons alone are enough: a form without the hidden field is of the step that the
+// session stands at.
+func TestFormsWithoutTheHiddenField(t *testing.T) {
+	s := newSite(t, nil)
+	_, link := s.start(domain.Live)
+	s.Equal(s.post(link, url.Values{"action": {"cancel"}}).status, http.StatusSeeOther)
+	s.Equal(s.get(link).step, "confirm")
+	s.Equal(s.post(link, url.Values{"action": {"cancel"}}).status, http.StatusSeeOther)
+	s.Equal(s.get(link).outcome, "canceled")
+}
+
+func TestHeadIsNoScreen(t *testing.T) {
+	s := newSite(t, nil)
+	session, link := s.start(domain.Live)
+	req, err := http.NewRequest("HEAD", link, nil)
+	s.NoErr(err)
+	s.Equal(s.do(req).status, http.StatusOK)
+	s.Equal(len(s.eventTypes(session)), 0)
+}
+
 func TestBackButton(t *testing.T) {
 	s := newSite(t, nil)
 	session, link := s.start(domain.Live)
@@ -328,6 +348,7 @@ func TestLinks(t *testing.T) {
 		"cut short":         {bare + "?t=" + token[:20], http.StatusForbidden, "not valid"},
 		"other workspace":   {elsewhere + "?t=" + token, http.StatusForbidden, "not valid"},
 		"another flow":      {strings.Replace(bare, address.Path[strings.LastIndex(address.Path, "/"):], "/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000", 1) + "?t=" + token, http.StatusForbidden, "not valid"},
+		"a slash too many":  {bare + "/?t=" + token, http.StatusNotFound, "not here"},
 		"no id at all":      {s.url + "/flow/x/y?t=" + token, http.StatusNotFound, "not here"},
 		"unknown workspace": {s.url + "/flow/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000/0197c2a4-5d60-7a10-8c55-3f1f5bb0a000", http.StatusNotFound, "not here"},
 	} {

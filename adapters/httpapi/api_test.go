@@ -1,11 +1,14 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -74,7 +77,7 @@ func TestDocumentMatchesRoutes(t *testing.T) {
 		}
 		methods, err := r.GetMethods()
 		for _, method := range methods {
-			if !strings.HasPrefix(path, "/flow/") { // pages, not API
+			if !strings.HasPrefix(path, "/flow") && method != http.MethodHead { // pages are no API, HEAD goes with GET
 				routes[method+" "+path] = true
 			}
 		}
@@ -210,7 +213,8 @@ func TestBadInput(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	for body, field := range map[string]string{
 		`{`: "body", `[]`: "body", `null`: "body", `"x"`: "body", `{"customerId":"c"} x`: "body", ``: "body",
-		"{\"customerId\":\"\xff\"}": "body", `{"customerId":"\ud800"}`: "body", `{"customerId":"\udc00\ud800"}`: "body", `{"customerId":"\ud800\u0041"}`: "body",
+		"{\"customerId\":\"\xff\"}": "customerId", `{"customerId":"\ud800"}`: "customerId", `{"customerId":"\udc00\ud800"}`: "customerId", `{"customerId":"\ud800\u0041"}`: "customerId",
+		`{"customerId":"c","metadata":{"\udc00":"x"}}`: "metadata",
 		`{}`: "customerId", `{"customerId":""}`: "customerId", `{"customerId":" \t"}`: "customerId", `{"customerId":1}`: "customerId", `{"customerId":null}`: "customerId",
 		`{"CUSTOMERID":"c"}`: "customerId", `{"customerId":"a\u0000b"}`: "customerId", `{"customerId":"` + long + `"}`: "customerId",
 		`{"customerId":"c","subscriptionId":""}`:                             "subscriptionId",
@@ -366,6 +370,35 @@ func TestAChangedFlowIsUsedAtOnce(t *testing.T) {
 	s.Equal(s.send("POST", "/api/v1/sessions", w.write.Reveal(), `{"customerId":"c","flowId":"`+string(f.ID)+`"}`).status, http.StatusBadRequest)
 }
 
+// A client that has closed its half of the connection still gets an answer that
+// says what happened.
+func TestHalfClosedClients(t *testing.T) {
+	s := newServer(t, options{})
+	w := s.tenant()
+	created := 0
+	for i := range 60 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		s.NoErr(err)
+		const body = `{"customerId":"c"}`
+		_, err = fmt.Fprintf(conn, "POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			w.write.Reveal(), len(body), body)
+		s.NoErr(err)
+		s.NoErr(conn.(*net.TCPConn).CloseWrite())
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		s.NoErr(err)
+		answer, err := io.ReadAll(res.Body)
+		s.NoErr(err)
+		if res.StatusCode != http.StatusCreated && res.StatusCode != http.StatusServiceUnavailable || len(answer) == 0 {
+			t.Fatalf("request %d: %d %q", i, res.StatusCode, answer)
+		}
+		if res.StatusCode == http.StatusCreated {
+			created++
+		}
+		_ = conn.Close()
+	}
+	s.Equal(s.get("/api/v1/stats", w.read.Reveal()).data(t)["sessions"], float64(created))
+}
+
 // Every route, with every id and key of another workspace, answers 404 or what
 // that workspace's own data is, and changes nothing.
 func TestTenantIsolation(t *testing.T) {
@@ -397,7 +430,7 @@ func TestTenantIsolation(t *testing.T) {
 				if strings.Contains(string(a.body), "secret_customer") || strings.Contains(string(a.body), string(other.flow.ID)) && path != "/flow/{workspace}/{flow}" {
 					t.Errorf("%s %s shows the other's data: %s", methods[0], target, a.body)
 				}
-				if strings.Contains(path, "{id}") && a.status != http.StatusNotFound || strings.HasPrefix(path, "/flow/") && a.status < 400 {
+				if strings.Contains(path, "{id}") && a.status != http.StatusNotFound || strings.HasPrefix(path, "/flow") && a.status < 400 {
 					t.Errorf("%s %s: %d", methods[0], target, a.status)
 				}
 			}

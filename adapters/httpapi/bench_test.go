@@ -60,6 +60,7 @@ func BenchmarkStatsOfAMillion(b *testing.B) {
 	for _, window := range []string{"7d", "30d", "90d", "365d", "all"} {
 		b.Run(window, func(b *testing.B) {
 			var ratios []float64
+			load(b, large.url, get(large.key, "/api/v1/stats?window="+window)) // to warm up
 			for b.Loop() {
 				for range rounds {
 					few := load(b, small.url, get(small.key, "/api/v1/stats?window="+window))
@@ -159,6 +160,8 @@ func (w *benchWorld) compare(b *testing.B, request string) {
 	}))
 	defer bare.Close()
 	var ratios, rates []float64
+	load(b, bare.Listener.Addr().String(), request) // to warm up
+	load(b, w.url, request)
 	for b.Loop() {
 		for range rounds {
 			base := load(b, bare.Listener.Addr().String(), request)

@@ -47,12 +47,13 @@ func Register(r *mux.Router, cfg Config) {
 		Config: cfg, keys: newKeyring(cfg.Store, cfg.App), limits: newLimiter(cfg.RateLimit),
 		wrap: web.Wrapper{Log: cfg.Log, RenderError: web.RenderJSONError, Observe: cfg.Observe},
 	}
+	// mux tries one route after the other, so those asked for most stand first.
+	a.route(r, http.MethodGet, "/api/v1/sessions/{id}", a.forReading(a.getSession))
+	a.route(r, http.MethodPost, "/api/v1/sessions", a.forWriting(a.startSession))
+	a.route(r, http.MethodGet, "/api/v1/stats", a.forReading(a.getStats))
+	a.route(r, http.MethodGet, "/api/v1/sessions", a.forReading(a.listSessions))
 	a.route(r, http.MethodGet, "/api/v1/flows", a.forReading(a.listFlows))
 	a.route(r, http.MethodGet, "/api/v1/flows/{id}", a.forReading(a.getFlow))
-	a.route(r, http.MethodGet, "/api/v1/sessions", a.forReading(a.listSessions))
-	a.route(r, http.MethodPost, "/api/v1/sessions", a.forWriting(a.startSession))
-	a.route(r, http.MethodGet, "/api/v1/sessions/{id}", a.forReading(a.getSession))
-	a.route(r, http.MethodGet, "/api/v1/stats", a.forReading(a.getStats))
 	a.route(r, http.MethodGet, "/api/v1/openapi.json", serveOpenAPI)
 	a.route(r, http.MethodGet, "/healthz", a.healthz)
 	a.route(r, http.MethodGet, "/readyz", a.readyz)
@@ -62,7 +63,11 @@ func Register(r *mux.Router, cfg Config) {
 }
 
 func (a *api) route(r *mux.Router, method, path string, h web.Handler) {
-	r.Handle(path, a.wrap.Handle(path, h)).Methods(method)
+	methods := []string{method}
+	if method == http.MethodGet {
+		methods = append(methods, http.MethodHead)
+	}
+	r.Handle(path, a.wrap.Handle(path, h)).Methods(methods...)
 }
 
 func serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
@@ -78,7 +83,7 @@ func notFound(w http.ResponseWriter, _ *http.Request) error {
 func methodNotAllowed(router *mux.Router) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var allowed []string
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 			probe := *r
 			probe.Method = method
 			if match := (mux.RouteMatch{}); router.Match(&probe, &match) && match.MatchErr == nil {

@@ -36,10 +36,14 @@ func appendSession(b []byte, s *domain.SessionResult) []byte {
 }
 
 const (
-	envelopeOpen  = `{"data":`
-	envelopeClose = "}\n"
-	sessionSize   = 256 // bytes that one usually takes
+	envelopeOpen = `{"data":`
+	sessionSize  = 256 // bytes that one usually takes
 )
+
+// writeData closes an envelope that was opened by hand, and answers with it.
+func writeData(w http.ResponseWriter, body []byte) {
+	web.WriteBytes(w, http.StatusOK, "application/json", append(body, "}\n"...))
+}
 
 // recentSessions is how many sessions the list holds at most.
 const recentSessions = 100
@@ -56,7 +60,7 @@ func (a *api) listSessions(w http.ResponseWriter, r *http.Request, c *caller) er
 		}
 		body = appendSession(body, &results[i])
 	}
-	web.WriteBytes(w, http.StatusOK, "application/json", append(body, "]"+envelopeClose...))
+	writeData(w, append(body, ']'))
 	return nil
 }
 
@@ -70,7 +74,7 @@ func (a *api) getSession(w http.ResponseWriter, r *http.Request, c *caller) erro
 		return err
 	}
 	body := appendSession(append(make([]byte, 0, sessionSize), envelopeOpen...), &result)
-	web.WriteBytes(w, http.StatusOK, "application/json", append(body, envelopeClose...))
+	writeData(w, body)
 	return nil
 }
 

@@ -232,18 +232,11 @@ func openPool(dsn string, size int) (*pool, error) {
 	return p, nil
 }
 
-func (p *pool) isClosed() bool {
+func (p *pool) take(ctx context.Context) (*conn, error) {
 	select {
 	case <-p.quit:
-		return true
-	default:
-		return false
-	}
-}
-
-func (p *pool) take(ctx context.Context) (*conn, error) {
-	if p.isClosed() {
 		return nil, errClosed
+	default:
 	}
 	select {
 	case c := <-p.free:

@@ -44,18 +44,41 @@ const (
 	migratePause    = 50 * time.Millisecond
 )
 
-// checkCurrent reports a schema that is older or newer than this program's.
+// checkCurrent reports a schema that is older or newer than this program's, and
+// changes nothing.
 func checkCurrent(ctx context.Context, path string) error {
+	older := domain.Conflict("older_database", "the database needs a migration: run `retainrabbit migrate`")
+	switch known, err := hasVersion(path); {
+	case err != nil:
+		return err
+	case !known:
+		return older
+	}
 	return withMigrations(path, func(p *goose.Provider) error {
 		if err := refuseNewer(ctx, p); err != nil {
 			return err
 		}
 		pending, err := p.HasPending(ctx)
 		if err == nil && pending {
-			err = domain.Conflict("older_database", "the database needs a migration: run `retainrabbit migrate`")
+			err = older
 		}
 		return classify(err)
 	})
+}
+
+// hasVersion reports whether the file was ever migrated; goose would write in one
+// that was not.
+func hasVersion(path string) (bool, error) {
+	c, err := openConn(dsn(path, "_pragma=query_only(1)"))
+	if err != nil {
+		return false, err
+	}
+	rows, err := c.query(context.Background(), "SELECT 1 FROM sqlite_master WHERE name = 'goose_db_version'", nil)
+	if err != nil {
+		return false, errors.Join(err, c.close())
+	}
+	known := rows.Next()
+	return known, errors.Join(rows.Err(), rows.Close(), c.close())
 }
 
 func withMigrations(path string, use func(*goose.Provider) error) error {

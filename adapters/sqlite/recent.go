@@ -17,8 +17,9 @@ import (
 type recent struct {
 	lists *otter.Cache[recentQuery, recentList]
 
-	mu    sync.Mutex
-	watch *conn // PRAGMA data_version is comparable only within one connection
+	mu     sync.Mutex
+	closed bool
+	watch  *conn // PRAGMA data_version is comparable only within one connection
 }
 
 type recentQuery struct {
@@ -32,7 +33,7 @@ type recentList struct {
 }
 
 // maxRecent bounds how many lists are remembered.
-const maxRecent = 1_000
+const maxRecent = 200
 
 func newRecent(watch *conn) *recent {
 	return &recent{watch: watch, lists: otter.Must(&otter.Options[recentQuery, recentList]{MaximumSize: maxRecent})}
@@ -42,6 +43,9 @@ func newRecent(watch *conn) *recent {
 func (r *recent) version(ctx context.Context) (n int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return 0, errClosed
+	}
 	rows, err := r.watch.query(ctx, "PRAGMA data_version", nil)
 	if err != nil {
 		return 0, err
@@ -56,14 +60,12 @@ func (r *recent) version(ctx context.Context) (n int64, err error) {
 func (r *recent) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.closed = true
 	return r.watch.close()
 }
 
 // RecentSessions implements ports.SessionReader.
 func (s *Store) RecentSessions(ctx context.Context, ws domain.WorkspaceID, limit int) ([]domain.SessionResult, error) {
-	if s.readers.isClosed() {
-		return nil, errClosed
-	}
 	version, err := s.recent.version(ctx)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ type workspaceCreateCmd struct {
 }
 
 func (c workspaceCreateCmd) Run(e *env) error {
-	return e.with(func(_ ports.Store, a *app.App) error {
+	return e.withNew(func(_ ports.Store, a *app.App) error {
 		w, err := a.CreateWorkspace(e.ctx, c.Name, c.Currency)
 		if err != nil {
 			return err

@@ -2,12 +2,11 @@ package main
 
 import (
 	_ "embed"
-	"strings"
+	"fmt"
 	"text/template"
 
 	"github.com/retainrabbit/retainrabbit/app"
 	"github.com/retainrabbit/retainrabbit/domain"
-	"github.com/retainrabbit/retainrabbit/ports"
 )
 
 //go:embed win-back.yaml
@@ -37,31 +36,25 @@ Walk the flow as a customer would, in a test session that is counted nowhere:
 
 // bootstrap gives an empty database what a newcomer needs, and shows it on stdout,
 // never in the log. A database that has a workspace is left alone.
-func bootstrap(e *env, store ports.Store, a *app.App, base string) error {
-	all, err := store.Workspaces(e.ctx)
-	if err != nil || len(all) > 0 {
-		return err
-	}
+func bootstrap(e *env, a *app.App, base string) error {
 	doc, _, err := parseFlow(exampleFlow)
 	if err != nil {
 		return err
 	}
-	ws, err := a.CreateWorkspace(e.ctx, "My workspace", "usd")
+	made, ok, err := a.Bootstrap(e.ctx, "My workspace", doc)
+	if err != nil || !ok {
+		return err
+	}
+	link, err := tryLink(e, a, made.Workspace, base)
+	if err == nil {
+		err = welcome.Execute(e.stdout, struct{ Workspace, Key, Base, Link string }{
+			string(made.Workspace.ID), made.Key.Reveal(), base, link,
+		})
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("a workspace was made, but its key could not be shown: make another with `retainrabbit key create --name first --scope read+write`: %w", err)
 	}
-	if _, err := a.ApplyFlow(e.ctx, ws.ID, doc); err != nil {
-		return err
-	}
-	_, key, err := a.CreateKey(e.ctx, app.KeyRequest{WorkspaceID: ws.ID, Name: "first key", Mode: domain.Live, Scope: domain.ScopeReadWrite})
-	if err != nil {
-		return err
-	}
-	link, err := tryLink(e, a, ws, base)
-	if err != nil {
-		return err
-	}
-	return welcome.Execute(e.stdout, struct{ Workspace, Key, Base, Link string }{string(ws.ID), key.Reveal(), strings.TrimSuffix(base, "/"), link})
+	return nil
 }
 
 func tryLink(e *env, a *app.App, ws domain.Workspace, base string) (string, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,9 @@ import (
 
 // The limits of a flow file.
 const (
-	maxFlowFile  = 256 << 10
-	maxFlowDepth = 100 // of brackets; a flow needs five
+	maxFlowFile   = 128 << 10
+	maxFlowDepth  = 100 // of brackets; a flow needs five
+	maxFlowIndent = 200 // characters that nest a line in blocks; a flow needs ten
 )
 
 // readFlowFile reads one flow as YAML, of which JSON is a part. Its errors begin
@@ -60,47 +62,67 @@ func readLimited(name string) ([]byte, error) {
 
 // parseFlow reads a flow, and says on which line a mistake is; 0 if unknown.
 func parseFlow(text []byte) (doc domain.FlowDocument, line int, err error) {
-	if tooDeep(text) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	deep := tooDeep(text)
+	if json.Valid(text) && deep {
+		return readDocument(text, nil)
+	}
+	if deep {
 		return doc, 0, errors.New("is nested too deeply")
 	}
 	file, err := parser.ParseBytes(text, 0)
+	if json.Valid(text) {
+		return readDocument(text, file)
+	}
 	if err != nil {
 		return doc, lineOfSyntax(err), syntaxError(err)
 	}
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return doc, 0, fmt.Errorf("must hold one flow, it holds %d documents", len(file.Docs))
+		return doc, 0, errors.New("must hold one flow, neither none nor several")
 	}
 	body := file.Docs[0].Body
 	if alias := findAlias(body); alias != nil {
 		return doc, alias.GetToken().Position.Line, errors.New("anchors and aliases are not allowed")
 	}
 	var raw any
-	if err := yaml.NodeToValue(body, &raw, yaml.UseOrderedMap()); err != nil {
+	if err := yaml.NodeToValue(body, &raw); err != nil {
 		return doc, lineOfSyntax(err), syntaxError(err)
 	}
-	asJSON, err := yaml.MarshalWithOptions(raw, yaml.JSON())
+	asJSON, err := json.Marshal(raw)
 	if err != nil {
-		return doc, lineOfSyntax(err), syntaxError(err)
+		return doc, 0, errors.New("holds a value that no flow can have, such as .nan or .inf")
 	}
-	doc, err = domain.ParseFlowDocument(bytes.TrimSpace(asJSON))
-	var mistake *domain.Error
-	if errors.As(err, &mistake) {
-		return doc, lineOfField(file, mistake.Field), err
-	}
-	return doc, 0, err
+	return readDocument(asJSON, file)
 }
 
+// readDocument reads the flow's JSON, and finds a mistake's line in the file that
+// it came from; file is nil if that could not be read as YAML.
+func readDocument(text []byte, file *ast.File) (doc domain.FlowDocument, line int, err error) {
+	doc, err = domain.ParseFlowDocument(text)
+	var mistake *domain.Error
+	if errors.As(err, &mistake) && file != nil {
+		line = lineOfField(file, mistake.Field)
+	}
+	return doc, line, err
+}
+
+// tooDeep keeps from the parser what would take it minutes.
 func tooDeep(text []byte) bool {
 	depth := 0
-	for _, c := range text {
-		switch c {
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth--
-		}
-		if depth > maxFlowDepth {
+	for line := range bytes.Lines(text) {
+		if len(line)-len(bytes.TrimLeft(line, " -?:\t")) > maxFlowIndent {
 			return true
+		}
+		for _, c := range line {
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth--
+			}
+			if depth > maxFlowDepth {
+				return true
+			}
 		}
 	}
 	return false

@@ -25,7 +25,7 @@ type layer struct {
 // The arrows of the house. The first folder that fits a package is its layer.
 var layers = []layer{
 	{"domain", nil, []string{"github.com/google/uuid"},
-		[]string{"context", "crypto/rand", "math/rand", "math/rand/v2", "log", "database/sql", "net/http", "os"}},
+		[]string{"context", "crypto/rand", "math/rand", "math/rand/v2", "log", "log/slog", "database/sql", "net/http", "os"}},
 	{"ports/porttest", []string{"domain", "ports"}, []string{"github.com/matryer/is", "github.com/google/uuid"}, []string{"database/sql", "net/http"}},
 	{"ports", []string{"domain"}, nil, []string{"database/sql", "net/http", "log/slog"}},
 	{"app", []string{"domain", "ports"}, []string{"github.com/google/uuid"}, []string{"database/sql", "net/http"}},

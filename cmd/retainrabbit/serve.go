@@ -98,24 +98,52 @@ func (c serveCmd) Run(e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	listener, err := new(net.ListenConfig).Listen(e.ctx, "tcp", c.Addr)
+	listeners, err := c.listen(e.ctx)
 	if err != nil {
-		return fmt.Errorf("--addr: %w", err)
+		return err
 	}
 	if c.BaseURL == "" {
-		c.BaseURL = "http://" + listener.Addr().String()
+		c.BaseURL = "http://" + reachable(listeners[0].Addr())
 	}
 	a := app.New(app.Config{Store: store, LinkLife: c.LinkLife})
 	handler, err := c.handler(store, a, log, m)
+	if err == nil && !c.NoBootstrap {
+		err = bootstrap(e, a, c.BaseURL)
+	}
 	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	if !c.NoBootstrap {
-		if err := bootstrap(e, store, a, c.BaseURL); err != nil {
-			return errors.Join(err, listener.Close())
+		for _, l := range listeners {
+			err = errors.Join(err, l.Close())
 		}
+		return err
 	}
-	return c.serve(e.ctx, listener, handler, a, log, m)
+	return c.serve(e.ctx, listeners, []http.Handler{handler, m.handler()}, a, log)
+}
+
+// listen opens the address of the server, and that of the metrics if there is one,
+// before anything else is done.
+func (c serveCmd) listen(ctx context.Context) ([]net.Listener, error) {
+	main, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("--addr: %w", err)
+	}
+	if c.MetricsAddr == "" {
+		return []net.Listener{main}, nil
+	}
+	metrics, err := new(net.ListenConfig).Listen(ctx, "tcp", c.MetricsAddr)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("--metrics-addr: %w", err), main.Close())
+	}
+	return []net.Listener{main, metrics}, nil
+}
+
+// reachable is an address that a client on this machine can use, where the server
+// listens on all of them.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return addr.String()
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 // handler puts the adapters on one router.
@@ -128,23 +156,15 @@ func (c serveCmd) handler(store ports.Store, a *app.App, log *slog.Logger, m *me
 
 // serve runs until ctx ends or a server fails; then it stops accepting, finishes
 // what is in flight, and lets the workers write down what they hold.
-func (c serveCmd) serve(ctx context.Context, listener net.Listener, handler http.Handler, a *app.App, log *slog.Logger, m *metrics) error {
-	server := newServer(handler, log)
-	servers := []*http.Server{server}
-	failed := make(chan error, 2)
-	go func() { failed <- server.Serve(listener) }()
-	log.Info("listening", "addr", listener.Addr().String(), "base_url", c.BaseURL)
-	if c.MetricsAddr != "" {
-		local, err := new(net.ListenConfig).Listen(ctx, "tcp", c.MetricsAddr)
-		if err != nil {
-			return errors.Join(fmt.Errorf("--metrics-addr: %w", err), server.Close())
-		}
-		own := newServer(m.handler(), log)
-		servers = append(servers, own)
-		go func() { failed <- own.Serve(local) }()
-		log.Info("serving metrics", "addr", local.Addr().String())
+func (c serveCmd) serve(ctx context.Context, listeners []net.Listener, handlers []http.Handler, a *app.App, log *slog.Logger) error {
+	var servers []*http.Server
+	failed := make(chan error, len(listeners))
+	for i, l := range listeners {
+		server := newServer(handlers[i], log)
+		servers = append(servers, server)
+		go func() { failed <- server.Serve(l) }()
+		log.Info([]string{"listening", "serving metrics"}[i], "addr", l.Addr().String(), "base_url", c.BaseURL)
 	}
-
 	working, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	var workers sync.WaitGroup
 	workers.Go(func() { a.Workers(working, log) })

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/retainrabbit/retainrabbit/adapters/sqlite"
@@ -18,7 +19,7 @@ func sqlitePath(db string) (string, error) {
 	switch {
 	case strings.HasPrefix(db, "postgres://"), strings.HasPrefix(db, "postgresql://"):
 		return "", domain.Invalid("--db", "PostgreSQL is not supported by this version: use sqlite:FILE")
-	case !ok, path == "":
+	case !ok, path == "", path == ":memory:":
 		return "", domain.Invalid("--db", "must be sqlite:FILE, such as sqlite:retainrabbit.db")
 	}
 	return path, nil
@@ -42,12 +43,25 @@ func (e *env) openExisting() (*sqlite.Store, error) {
 	return sqlite.OpenExisting(e.ctx, path)
 }
 
-// with runs use with an open store and an App on it.
+// with runs use with a store that exists already, and an App on it.
 func (e *env) with(use func(store ports.Store, a *app.App) error) error {
+	store, err := e.openExisting()
+	if err != nil {
+		return err
+	}
+	return closing(store, use)
+}
+
+// withNew is with, for the commands that may make and migrate the database.
+func (e *env) withNew(use func(store ports.Store, a *app.App) error) error {
 	store, err := e.openStore(sqlite.Options{})
 	if err != nil {
 		return err
 	}
+	return closing(store, use)
+}
+
+func closing(store *sqlite.Store, use func(store ports.Store, a *app.App) error) error {
 	defer store.Close()
 	return use(store, app.New(app.Config{Store: store}))
 }
@@ -83,17 +97,20 @@ func (e *env) withWorkspace(w inWorkspace, use func(store ports.Store, a *app.Ap
 	})
 }
 
-type migrateCmd struct{}
+type migrateCmd struct{ asJSON }
 
-func (migrateCmd) Run(e *env) error {
-	return e.with(func(ports.Store, *app.App) error {
-		_, err := fmt.Fprintln(e.stdout, "The schema is up to date.")
-		return err
+func (c migrateCmd) Run(e *env) error {
+	return e.withNew(func(ports.Store, *app.App) error {
+		return c.print(e.stdout, map[string]bool{"current": true}, func(out io.Writer) error {
+			_, err := fmt.Fprintln(out, "The schema is up to date.")
+			return err
+		})
 	})
 }
 
 type backupCmd struct {
 	Dest string `arg:"" help:"File to write; it must not exist."`
+	asJSON
 }
 
 func (c backupCmd) Run(e *env) error {
@@ -105,6 +122,8 @@ func (c backupCmd) Run(e *env) error {
 	if err := store.Backup(e.ctx, c.Dest); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "Wrote %s. To restore it, stop the server and put it in the database's place.\n", c.Dest)
-	return err
+	return c.print(e.stdout, map[string]string{"backup": c.Dest}, func(out io.Writer) error {
+		_, err := fmt.Fprintf(out, "Wrote %s. To restore it, stop the server and put it in the database's place.\n", c.Dest)
+		return err
+	})
 }

@@ -3,6 +3,7 @@ package porttest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/retainrabbit/retainrabbit/domain"
@@ -31,6 +32,25 @@ var transactionCases = []contractCase{
 				panic("boom")
 			})
 		}()
+		f.unchanged(w)
+		f.do(func(ctx context.Context, tx ports.Tx) error { return everyWrite(ctx, tx, w) })
+	}},
+	{"a function that ends its goroutine undoes every write, and does not stop the next", func(f *fixture) {
+		w := f.world()
+		ended := make(chan error, 1)
+		go func() {
+			defer close(ended) // an adapter may end the caller's goroutine with it
+			ended <- f.store.InTx(f.ctx, func(ctx context.Context, tx ports.Tx) error {
+				if err := everyWrite(ctx, tx, w); err != nil {
+					return err
+				}
+				runtime.Goexit() // as t.FailNow does
+				return nil
+			})
+		}()
+		if err, returned := <-ended; returned {
+			f.True(err != nil)
+		}
 		f.unchanged(w)
 		f.do(func(ctx context.Context, tx ports.Tx) error { return everyWrite(ctx, tx, w) })
 	}},

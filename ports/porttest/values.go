@@ -2,8 +2,10 @@ package porttest
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/retainrabbit/retainrabbit/domain"
@@ -204,6 +206,33 @@ var lifeCases = []contractCase{
 		f.kind(err, domain.ErrUnavailable)
 		f.kind(f.store.InTx(f.ctx, func(ctx context.Context, tx ports.Tx) error { return tx.CreateWorkspace(ctx, w.ws) }), domain.ErrUnavailable)
 		f.kind(f.store.Ping(f.ctx), domain.ErrUnavailable)
+	}},
+	{"reads that race close return or are unavailable", func(f *fixture) {
+		w := f.world()
+		var readers sync.WaitGroup
+		started := make(chan struct{}, 8)
+		for range cap(started) {
+			readers.Go(func() {
+				started <- struct{}{}
+				for {
+					_, recent := f.store.RecentSessions(f.ctx, w.ws.ID, 100)
+					_, one := f.store.Session(f.ctx, w.ws.ID, w.session.ID)
+					for _, err := range []error{recent, one} {
+						if err != nil && !errors.Is(err, domain.ErrUnavailable) {
+							f.t.Errorf("read: %v", err)
+						}
+					}
+					if recent != nil && one != nil {
+						return
+					}
+				}
+			})
+		}
+		for range cap(started) {
+			<-started
+		}
+		f.NoErr(f.store.Close())
+		readers.Wait()
 	}},
 	{"close waits for what is being written", func(f *fixture) {
 		w := f.world()

@@ -111,13 +111,10 @@ type Members struct {
 	err error
 }
 
-// ParseObject reads a body that is one JSON object in valid UTF-8.
+// ParseObject reads a body that is one JSON object.
 func ParseObject(body []byte) *Members {
 	m := &Members{}
-	switch {
-	case !utf8.Valid(body) || hasLoneSurrogate(body):
-		m.err = domain.Invalid("body", "must be valid UTF-8")
-	case json.Unmarshal(body, &m.raw) != nil || m.raw == nil:
+	if json.Unmarshal(body, &m.raw) != nil || m.raw == nil {
 		m.err = domain.Invalid("body", "must be one JSON object")
 	}
 	return m
@@ -131,7 +128,11 @@ func (m *Members) decode(name string, dst any, want string) bool {
 	if !ok || string(raw) == "null" {
 		return false
 	}
-	if err := json.Unmarshal(raw, dst); err != nil && m.err == nil {
+	switch {
+	case m.err != nil:
+	case !utf8.Valid(raw) || hasLoneSurrogate(raw):
+		m.err = domain.Invalid(name, "must be valid UTF-8")
+	case json.Unmarshal(raw, dst) != nil:
 		m.err = domain.Invalid(name, "must be %s", want)
 	}
 	return true

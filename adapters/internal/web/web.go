@@ -4,7 +4,7 @@
 package web
 
 import (
-	"encoding/hex"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -134,10 +134,10 @@ func panickedAt() string {
 }
 
 func (wr Wrapper) fail(w *writer, r *http.Request, id string, err error) {
-	if r.Context().Err() != nil {
-		return // the client is gone: nobody to tell, nothing to mend
-	}
-	if Status(err) >= http.StatusInternalServerError {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		// The client is gone, or has closed its half and still reads: nothing was done.
+		err = &domain.Error{Kind: domain.ErrUnavailable, Code: "canceled", Msg: "the request was given up", Err: err}
+	} else if Status(err) >= http.StatusInternalServerError {
 		wr.Log.Error("request failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if w.status != 0 {
@@ -177,12 +177,7 @@ func requestID(r *http.Request) string {
 	if given := r.Header.Get("X-Request-Id"); given != "" && len(given) <= maxRequestID && plain(given) {
 		return given
 	}
-	var raw [8]byte
-	n := rand.Uint64() // to tell requests apart, not a secret
-	for i := range raw {
-		raw[i] = byte(n >> (8 * i))
-	}
-	return hex.EncodeToString(raw[:])
+	return strconv.FormatUint(rand.Uint64()|1<<63, 16) // to tell requests apart, not a secret
 }
 
 // plain reports whether s is letters, digits, hyphens, underscores and points: safe
