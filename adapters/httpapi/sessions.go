@@ -41,8 +41,8 @@ const (
 )
 
 // writeData closes an envelope that was opened by hand, and answers with it.
-func writeData(w http.ResponseWriter, body []byte) {
-	web.WriteBytes(w, http.StatusOK, "application/json", append(body, "}\n"...))
+func writeData(w http.ResponseWriter, status int, body []byte) {
+	web.WriteBytes(w, status, "application/json", append(body, "}\n"...))
 }
 
 // recentSessions is how many sessions the list holds at most.
@@ -60,7 +60,7 @@ func (a *api) listSessions(w http.ResponseWriter, r *http.Request, c *caller) er
 		}
 		body = appendSession(body, &results[i])
 	}
-	writeData(w, append(body, ']'))
+	writeData(w, http.StatusOK, append(body, ']'))
 	return nil
 }
 
@@ -74,16 +74,8 @@ func (a *api) getSession(w http.ResponseWriter, r *http.Request, c *caller) erro
 		return err
 	}
 	body := appendSession(append(make([]byte, 0, sessionSize), envelopeOpen...), &result)
-	writeData(w, body)
+	writeData(w, http.StatusOK, body)
 	return nil
-}
-
-// started is the answer to POST /sessions.
-type started struct {
-	ID        domain.SessionID `json:"id"`
-	Outcome   domain.Outcome   `json:"outcome"`
-	URL       string           `json:"url"`
-	ExpiresAt timestamp        `json:"expiresAt"`
 }
 
 func (a *api) startSession(w http.ResponseWriter, r *http.Request, c *caller) error {
@@ -108,10 +100,21 @@ func (a *api) startSession(w http.ResponseWriter, r *http.Request, c *caller) er
 		return err
 	}
 	w.Header().Set("Location", a.BaseURL+"/api/v1/sessions/"+string(s.ID))
-	// A retry gets the answer that the first request got, however the session stands.
-	return web.WriteJSON(w, http.StatusCreated, web.Envelope[started]{Data: started{
-		ID: s.ID, Outcome: domain.Pending, URL: link, ExpiresAt: timestamp(s.LinkExpiresAt),
-	}})
+	writeData(w, http.StatusCreated, appendStarted(make([]byte, 0, startedSize), s, link))
+	return nil
+}
+
+const startedSize = 384 // bytes that the answer usually takes
+
+// appendStarted writes the answer to a start. A retry gets the answer that the
+// first request got, however the session stands.
+func appendStarted(b []byte, s domain.Session, link string) []byte {
+	b = append(b, envelopeOpen+`{"id":`...)
+	b = web.AppendText(b, string(s.ID))
+	b = append(b, `,"outcome":"pending","url":`...)
+	b = web.AppendText(b, link)
+	b = append(b, `,"expiresAt":`...)
+	return append(timestamp(s.LinkExpiresAt).append(b), '}')
 }
 
 // parseStart reads the body of POST /sessions: the syntax alone, rules are domain's.

@@ -24,7 +24,7 @@ func (a *api) getStats(w http.ResponseWriter, r *http.Request, c *caller) error 
 	if err != nil {
 		return err
 	}
-	writeData(w, appendStats(make([]byte, 0, statsSize), kept.Total(c.workspace.Currency), window))
+	writeData(w, http.StatusOK, appendStats(make([]byte, 0, statsSize), kept.Total(c.workspace.Currency), window))
 	return nil
 }
 

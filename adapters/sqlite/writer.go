@@ -169,26 +169,31 @@ func (w *writer) runJob(j *job, shared *sqlstore.Batch) (end outcome, err error)
 		return outcome{err: gone}, nil //nolint:nilerr // the caller's failure, not the engine's
 	}
 	conn := &watched{Conn: w.conn}
-	tx := shared.Begin(conn)
 	if j.single {
-		end = call(j, tx)
-	} else {
-		if _, err := w.conn.Exec(context.Background(), "SAVEPOINT job"); err != nil {
-			return outcome{}, err
-		}
-		ended := make(chan outcome, 1)
-		go func() {
-			end := outcome{err: errUnfinished}
-			defer func() { ended <- end }()
-			end = call(j, tx)
-		}()
-		end = <-ended
-		if err := w.endSavepoint(end); err != nil {
-			return outcome{}, err
-		}
+		end = call(j, shared.BeginSingle(conn))
+	} else if end, err = w.runInSavepoint(j, shared, conn); err != nil {
+		return outcome{}, err
 	}
 	if conn.broken != nil {
 		return outcome{}, conn.broken
+	}
+	return end, nil
+}
+
+func (w *writer) runInSavepoint(j *job, shared *sqlstore.Batch, conn sqlstore.Conn) (outcome, error) {
+	if _, err := w.conn.Exec(context.Background(), "SAVEPOINT job"); err != nil {
+		return outcome{}, err
+	}
+	tx := shared.Begin(conn)
+	ended := make(chan outcome, 1)
+	go func() {
+		end := outcome{err: errUnfinished}
+		defer func() { ended <- end }()
+		end = call(j, tx)
+	}()
+	end := <-ended
+	if err := w.endSavepoint(end); err != nil {
+		return outcome{}, err
 	}
 	if end == (outcome{}) {
 		shared.Keep(tx)

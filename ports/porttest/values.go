@@ -105,6 +105,12 @@ var valueCases = []contractCase{
 		stolen, err := f.store.Flow(f.ctx, flow.WorkspaceID, flow.ID)
 		f.NoErr(err)
 		stolen.Steps[0] = domain.Confirmation{}
+		for range 3 { // more than once: a store may remember what it read
+			recent, err := f.store.RecentSessions(f.ctx, s.WorkspaceID, 100)
+			f.NoErr(err)
+			f.Equal(recent, []domain.SessionResult{s.Result()})
+			recent[0].Reason = "changed"
+		}
 		f.sameSession(s)
 		again, err := f.store.Flow(f.ctx, flow.WorkspaceID, flow.ID)
 		f.NoErr(err)

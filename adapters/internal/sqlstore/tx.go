@@ -36,6 +36,12 @@ func (b *Batch) Begin(conn Conn) *Tx {
 	return &Tx{Reads: Reads{Conn: conn}, batch: b, counters: counters{}}
 }
 
+// BeginSingle begins a transaction of one write, which counts only when it
+// succeeds, and so counts for the batch at once.
+func (b *Batch) BeginSingle(conn Conn) *Tx {
+	return &Tx{Reads: Reads{Conn: conn}, batch: b, counters: b.counters}
+}
+
 // Keep counts what a transaction that succeeded has counted.
 func (b *Batch) Keep(tx *Tx) {
 	for key, change := range tx.counters {
