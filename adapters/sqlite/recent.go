@@ -7,6 +7,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
+	"github.com/retainrabbit/retainrabbit/adapters/internal/sqlstore"
 	"github.com/retainrabbit/retainrabbit/domain"
 )
 
@@ -74,7 +75,7 @@ func (s *Store) RecentSessions(ctx context.Context, ws domain.WorkspaceID, limit
 	if known, ok := s.recent.lists.GetIfPresent(query); ok && known.version == version {
 		return slices.Clone(known.sessions), nil
 	}
-	sessions, err := s.Reads.RecentSessions(ctx, ws, limit)
+	sessions, err := sqlstore.Reads{Conn: now{s.readers}}.RecentSessions(ctx, ws, limit)
 	if err == nil {
 		s.recent.lists.Set(query, recentList{version, slices.Clone(sessions)})
 	}

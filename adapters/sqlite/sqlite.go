@@ -3,7 +3,8 @@
 //
 // Promises beyond those of package ports: a transaction that was acknowledged
 // survives a power loss (synchronous=FULL). Other processes may read and write the
-// same file meanwhile; their changes are seen at once.
+// same file meanwhile; their changes are seen within a millisecond, those of this
+// process at once.
 package sqlite
 
 import (
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/retainrabbit/retainrabbit/adapters/internal/sqlstore"
@@ -78,7 +80,8 @@ func open(path string, opt Options) (*Store, error) {
 		return nil, err
 	}
 	// A few readers keep the processors busy; each holds a page cache of its own.
-	readers, err := openPool(dsn(path, "_pragma=query_only(1)"), max(4, runtime.GOMAXPROCS(0)))
+	commits := new(atomic.Int64)
+	readers, err := openPool(dsn(path, "_pragma=query_only(1)"), max(4, runtime.GOMAXPROCS(0)), commits)
 	if err != nil {
 		return nil, errors.Join(err, write.close())
 	}
@@ -89,7 +92,7 @@ func open(path string, opt Options) (*Store, error) {
 	return &Store{
 		Reads: sqlstore.Reads{Conn: readers},
 		path:  path, readers: readers, recent: newRecent(watch), write: write,
-		writer: startWriter(write, opt.OnCommit),
+		writer: startWriter(write, commits, opt.OnCommit),
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/retainrabbit/retainrabbit/adapters/internal/sqlstore"
@@ -25,11 +26,13 @@ const (
 // the engine and commits, and syncs, once for all of them. Each runs in a savepoint
 // of its own, so an error or a panic undoes that one alone.
 type writer struct {
-	conn   *conn
-	jobs   chan *job
-	quit   chan struct{}
-	done   sync.WaitGroup
-	commit func(n int, took time.Duration)
+	conn *conn
+	jobs chan *job
+	quit chan struct{}
+	done sync.WaitGroup
+
+	commits *atomic.Int64
+	commit  func(n int, took time.Duration)
 }
 
 // job is one caller's transaction.
@@ -46,8 +49,8 @@ type outcome struct {
 	panicked any // what fn panicked with, if it did
 }
 
-func startWriter(conn *conn, commit func(int, time.Duration)) *writer {
-	w := &writer{conn: conn, jobs: make(chan *job), quit: make(chan struct{}), commit: commit}
+func startWriter(conn *conn, commits *atomic.Int64, commit func(int, time.Duration)) *writer {
+	w := &writer{conn: conn, jobs: make(chan *job), quit: make(chan struct{}), commits: commits, commit: commit}
 	w.done.Go(w.loop)
 	return w
 }
@@ -113,6 +116,7 @@ func (w *writer) runBatch(first *job) {
 			}
 		}
 	}
+	w.commits.Add(1)
 	if w.commit != nil {
 		w.commit(len(b.jobs), time.Since(start))
 	}
