@@ -18,27 +18,23 @@ import (
 	"github.com/retainrabbit/retainrabbit/domain"
 )
 
+// statuses is the one table from kinds of error to HTTP statuses.
+var statuses = map[domain.Kind]int{
+	domain.ErrInvalid:      http.StatusBadRequest,
+	domain.ErrUnauthorized: http.StatusUnauthorized,
+	domain.ErrForbidden:    http.StatusForbidden,
+	domain.ErrNotFound:     http.StatusNotFound,
+	domain.ErrConflict:     http.StatusConflict,
+	domain.ErrTooLarge:     http.StatusRequestEntityTooLarge,
+	domain.ErrUnsupported:  http.StatusUnsupportedMediaType,
+	domain.ErrRateLimited:  http.StatusTooManyRequests,
+	domain.ErrUnavailable:  http.StatusServiceUnavailable,
+}
+
 // Status is the HTTP status for an error's kind; 500 for an unknown error.
 func Status(err error) int {
-	switch domain.KindOf(err) {
-	case domain.ErrInvalid:
-		return http.StatusBadRequest
-	case domain.ErrUnauthorized:
-		return http.StatusUnauthorized
-	case domain.ErrForbidden:
-		return http.StatusForbidden
-	case domain.ErrNotFound:
-		return http.StatusNotFound
-	case domain.ErrConflict:
-		return http.StatusConflict
-	case domain.ErrTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case domain.ErrUnsupported:
-		return http.StatusUnsupportedMediaType
-	case domain.ErrRateLimited:
-		return http.StatusTooManyRequests
-	case domain.ErrUnavailable:
-		return http.StatusServiceUnavailable
+	if status, ok := statuses[domain.KindOf(err)]; ok {
+		return status
 	}
 	return http.StatusInternalServerError
 }
