@@ -134,7 +134,7 @@ func (w *benchWorld) fill(b *testing.B, n int) {
 				s, err := past.StartSession(context.Background(), app.StartRequest{
 					Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus_12345678", SubscriptionID: "sub_12345678", MRR: &mrr}, Reason: "Too expensive",
 				})
-				if err == nil && i%3 > 0 && n <= 1_000 { // a decision takes ten times as long as a start
+				if err == nil && i%3 > 0 && n <= 1_000 { // a million decisions would take too long
 					s, err = past.Keep(context.Background(), s)
 				}
 				if err != nil {

@@ -19,7 +19,7 @@ import (
 // conn is one connection of the engine, for one goroutine at a time, with every
 // statement prepared once and kept: some forty, all constants of package sqlstore.
 // It speaks to the driver without database/sql between, whose locks, conversions
-// and copies cost as much as SQLite itself on a short statement.
+// and copies are a large part of the cost of a short statement.
 type conn struct {
 	driver   driver.Conn
 	stmts    map[string]statement
@@ -218,7 +218,7 @@ func assign(dest any, value driver.Value) (ok bool) {
 
 // pool lends a fixed number of connections for reading. A connection that is given
 // back keeps its read transaction for a moment, because beginning and ending one
-// takes half the time of a short read. It is never older than the last commit of
+// is a large part of a short read. It is never older than the last commit of
 // this process, and at most snapshotLife behind those of others.
 type pool struct {
 	free     chan *conn

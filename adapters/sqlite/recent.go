@@ -13,7 +13,7 @@ import (
 
 // recent remembers the last answer to RecentSessions of each workspace, for as long
 // as the file does not change: a list is read far more often than it changes, and
-// reading a hundred rows costs thirty times as much as asking SQLite whether any
+// reading a hundred rows costs far more than asking SQLite whether any
 // connection of any process has committed since.
 type recent struct {
 	lists *otter.Cache[recentQuery, recentList]
