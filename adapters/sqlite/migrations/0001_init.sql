@@ -54,7 +54,9 @@ CREATE TABLE flow_versions (
 	FOREIGN KEY (workspace_id, flow_id) REFERENCES flows (workspace_id, id)
 ) STRICT;
 
--- The newest sessions of a workspace are one range of the primary key.
+-- The newest sessions of a workspace are one range of the primary key. The outcome's
+-- constraint is no IN (…): from three values on, SQLite builds a temporary b-tree for
+-- that, anew for each row that is written.
 CREATE TABLE sessions (
 	workspace_id    TEXT NOT NULL,
 	test            INTEGER NOT NULL CHECK (test IN (0, 1)),
@@ -78,7 +80,7 @@ CREATE TABLE sessions (
 	offered         INTEGER NOT NULL,
 	shown           TEXT NOT NULL,
 	answered        INTEGER NOT NULL CHECK (answered IN (0, 1)),
-	outcome         TEXT NOT NULL CHECK (outcome IN ('pending', 'saved', 'canceled')),
+	outcome         TEXT NOT NULL CHECK (outcome = 'pending' OR outcome = 'saved' OR outcome = 'canceled'),
 	choice          TEXT NOT NULL,
 	accepted        TEXT NOT NULL,
 	recovered       INTEGER NOT NULL,
