@@ -53,6 +53,22 @@ func (a *App) clock() time.Time { return a.now().UTC().Truncate(time.Millisecond
 // newID returns a UUID of version 7: later ids sort after earlier ones.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
+// lostRaces is how often a change is tried that others come before.
+const lostRaces = 10
+
+// inTx is the store's InTx for a change that reads what it changes: where somebody
+// else changed that meanwhile, it looks and tries again.
+func (a *App) inTx(ctx context.Context, fn func(ctx context.Context, tx ports.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := a.store.InTx(ctx, fn)
+		var conflict *domain.Error
+		lost := errors.As(err, &conflict) && conflict.Kind == domain.ErrConflict && (conflict.Code == "stale" || conflict.Code == "exists")
+		if !lost || attempt == lostRaces {
+			return err
+		}
+	}
+}
+
 // CreateWorkspace makes a workspace that counts its stats in the currency, an
 // ISO 4217 code in any case; empty is usd.
 func (a *App) CreateWorkspace(ctx context.Context, name, currency string) (domain.Workspace, error) {
@@ -126,7 +142,7 @@ func (a *App) RevokeKey(ctx context.Context, ws domain.WorkspaceID, id domain.Ke
 func (a *App) ApplyFlow(ctx context.Context, ws domain.WorkspaceID, doc domain.FlowDocument) (domain.Flow, error) {
 	now := a.clock()
 	var flow domain.Flow
-	err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
+	err := a.inTx(ctx, func(ctx context.Context, tx ports.Tx) error {
 		stored, err := tx.FlowBySlug(ctx, ws, doc.Slug)
 		switch {
 		case errors.Is(err, domain.ErrNotFound):

@@ -192,7 +192,7 @@ type transition func(domain.Session, domain.Steps) (domain.Session, domain.Event
 // error the session is returned as it is stored.
 func (a *App) change(ctx context.Context, s domain.Session, next transition) (domain.Session, error) {
 	var stored, changed domain.Session
-	err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) (err error) {
+	err := a.inTx(ctx, func(ctx context.Context, tx ports.Tx) (err error) {
 		if stored, err = tx.Session(ctx, s.WorkspaceID, s.ID); err != nil {
 			return err
 		}
@@ -207,7 +207,10 @@ func (a *App) change(ctx context.Context, s domain.Session, next transition) (do
 		}
 		event.ID = domain.EventID(newID())
 		changed = after
-		return errors.Join(tx.SaveSession(ctx, after), tx.AppendEvent(ctx, event))
+		if err := tx.SaveSession(ctx, after); err != nil {
+			return err
+		}
+		return tx.AppendEvent(ctx, event)
 	})
 	if err != nil {
 		return stored, err

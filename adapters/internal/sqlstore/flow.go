@@ -8,7 +8,7 @@ import (
 	"github.com/retainrabbit/retainrabbit/domain"
 )
 
-const flowColumns = `
+const flowColumns = `/* flow */
 SELECT f.workspace_id, f.id, v.version, v.name, v.slug, v.status, v.steps, f.created_at, v.updated_at
 FROM flows f JOIN flow_versions v ON v.workspace_id = f.workspace_id AND v.flow_id = f.id`
 
@@ -60,7 +60,7 @@ func (tx *Tx) CreateFlow(ctx context.Context, f domain.Flow) error {
 	if err := tx.needWorkspace(ctx, f.WorkspaceID); err != nil {
 		return err
 	}
-	err := tx.insert(ctx, "flow", `
+	err := tx.insert(ctx, "flow", `/* flow.create */
 INSERT INTO flows (workspace_id, id, slug, status, version, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		string(f.WorkspaceID), string(f.ID), f.Slug, string(f.Status), f.Version, millis(f.CreatedAt), millis(f.UpdatedAt))
@@ -77,9 +77,9 @@ func (tx *Tx) SaveFlow(ctx context.Context, f domain.Flow) error {
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, `
+	n, err := tx.exec(ctx, `/* flow.save */
 UPDATE flows SET slug = $3, status = $4, version = $5, updated_at = $6
-WHERE workspace_id = $1 AND id = $2 AND version = $5 - 1
+WHERE workspace_id = $1 AND id = $2 AND version = CAST($5 AS BIGINT) - 1
 	AND NOT EXISTS (SELECT 1 FROM flows other WHERE other.workspace_id = $1 AND other.slug = $3 AND other.id <> $2)`,
 		string(f.WorkspaceID), string(f.ID), f.Slug, string(f.Status), f.Version, millis(f.UpdatedAt))
 	switch {
@@ -98,7 +98,7 @@ func (tx *Tx) addVersion(ctx context.Context, f domain.Flow) error {
 	if err != nil {
 		return fmt.Errorf("steps of flow %s: %w", f.ID, err)
 	}
-	_, err = tx.exec(ctx, `
+	_, err = tx.exec(ctx, `/* flow.version */
 INSERT INTO flow_versions (workspace_id, flow_id, version, name, slug, status, steps, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		string(f.WorkspaceID), string(f.ID), f.Version, f.Name, f.Slug, string(f.Status), string(steps), millis(f.UpdatedAt))

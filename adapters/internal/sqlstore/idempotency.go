@@ -19,21 +19,19 @@ func scanIdempotency(row scanner) (r domain.IdempotencyRecord, err error) {
 // Idempotency implements ports.SessionReader.
 func (r Reads) Idempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, key string) (domain.IdempotencyRecord, error) {
 	return one(ctx, r.Conn, "idempotency record", scanIdempotency,
-		`SELECT key, digest, session_id, created_at FROM idempotency WHERE workspace_id = $1 AND mode = $2 AND key = $3`, string(ws), string(mode), key)
+		`/* idempotency */ SELECT key, digest, session_id, created_at FROM idempotency WHERE workspace_id = $1 AND mode = $2 AND key = $3`, string(ws), string(mode), key)
 }
 
 // ForgetIdempotency implements ports.IdempotencyWriter.
 func (tx *Tx) ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time) (int64, error) {
-	return tx.exec(ctx, `DELETE FROM idempotency WHERE workspace_id = $1 AND created_at < $2`, string(ws), millis(before))
+	return tx.exec(ctx, `/* idempotency.forget */ DELETE FROM idempotency WHERE workspace_id = $1 AND created_at < $2`, string(ws), millis(before))
 }
 
 // addIdempotency stores the record, or returns the session of the one that has its
 // key already; ErrConflict if that was another request.
 func (tx *Tx) addIdempotency(ctx context.Context, s domain.Session, record domain.IdempotencyRecord) (known domain.SessionID, err error) {
-	n, err := tx.exec(ctx, `
-INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-		string(s.WorkspaceID), string(s.Mode), record.Key, record.Digest[:], string(s.ID), millis(record.CreatedAt))
+	insert := insertRecord(s, record)
+	n, err := tx.exec(ctx, insert.SQL, insert.Args...)
 	if err != nil || n == 1 {
 		return "", err
 	}
@@ -42,4 +40,12 @@ VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 		return "", err
 	}
 	return first.SessionID, first.Match(record.Digest)
+}
+
+// insertRecord inserts the record unless its key is known.
+func insertRecord(s domain.Session, r domain.IdempotencyRecord) Statement {
+	return Statement{`/* idempotency.create */
+INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		[]any{string(s.WorkspaceID), string(s.Mode), r.Key, r.Digest[:], string(r.SessionID), millis(r.CreatedAt)}}
 }

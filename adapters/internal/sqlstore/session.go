@@ -3,18 +3,16 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/retainrabbit/retainrabbit/domain"
-	"github.com/retainrabbit/retainrabbit/ports"
 )
 
 const sessionColumns = `workspace_id, test, created_at, id, flow_id, flow_version, link_expires_at,
 	customer_id, subscription_id, currency, mrr, return_url, country, region, locale, metadata,
 	reason, feedback, stage, offered, shown, answered, outcome, choice, accepted, recovered, decided_at, version`
 
-const selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE workspace_id = $1 AND id = $2`
+const selectSession = `/* session */ SELECT ` + sessionColumns + ` FROM sessions WHERE workspace_id = $1 AND id = $2`
 
 func scanSession(row scanner) (s domain.Session, err error) {
 	var test, answered, created, expires, decided int64
@@ -47,7 +45,7 @@ func (r Reads) Session(ctx context.Context, ws domain.WorkspaceID, id domain.Ses
 	return one(ctx, r.Conn, "session", scanSession, selectSession, string(ws), string(id))
 }
 
-const selectResult = `SELECT id, customer_id, reason, outcome, recovered, currency, created_at FROM sessions WHERE workspace_id = $1`
+const selectResult = `/* session.result */ SELECT id, customer_id, reason, outcome, recovered, currency, created_at FROM sessions WHERE workspace_id = $1`
 
 func scanResult(row scanner) (s domain.SessionResult, err error) {
 	var created int64
@@ -68,22 +66,22 @@ func (r Reads) RecentSessions(ctx context.Context, ws domain.WorkspaceID, limit 
 }
 
 const (
-	insertSession = `
+	insertSession = `/* session.create */
 INSERT INTO sessions (` + sessionColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
-ON CONFLICT DO NOTHING`
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`
 
 	// A session that just starts, with little told of its customer: the hot write
 	// binds half as many values.
-	insertFresh = `
+	insertFresh = `/* session.start */
 INSERT INTO sessions (` + sessionColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', '', '', '', '', $12, '', $13, $14, '', 0, 'pending', '', '', 0, 0, 1)
-ON CONFLICT DO NOTHING`
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', '', '', '', '', $12, '', $13, $14, '', 0, 'pending', '', '', 0, 0, 1)`
+
+	unlessKnown = ` ON CONFLICT DO NOTHING`
 )
 
 // CreateSession implements ports.SessionWriter.
 func (tx *Tx) CreateSession(ctx context.Context, s domain.Session) error {
-	err := tx.need(ctx, "flow version", `SELECT 1 FROM flow_versions WHERE workspace_id = $1 AND flow_id = $2 AND version = $3`,
+	err := tx.need(ctx, "flow version", `/* flow.version.exists */ SELECT 1 FROM flow_versions WHERE workspace_id = $1 AND flow_id = $2 AND version = $3`,
 		string(s.WorkspaceID), string(s.FlowID), s.FlowVersion)
 	if err != nil {
 		return err
@@ -93,28 +91,31 @@ func (tx *Tx) CreateSession(ctx context.Context, s domain.Session) error {
 
 // addSession inserts and counts a session of a known flow version.
 func (tx *Tx) addSession(ctx context.Context, s domain.Session) error {
-	values := []any{
-		string(s.WorkspaceID), flag(s.Mode == domain.Test), millis(s.CreatedAt), string(s.ID), string(s.FlowID), s.FlowVersion, millis(s.LinkExpiresAt),
-		s.Customer.ID, s.Customer.SubscriptionID, string(s.Customer.Currency), s.Customer.MRR,
+	row, err := sessionRow(s)
+	if err != nil {
+		return err
 	}
-	query := insertFresh
-	if fresh(s) {
-		values = append(values, s.Reason, string(s.Stage), s.Offered)
-	} else {
-		metadata, err := metadataText(s)
-		if err != nil {
-			return err
-		}
-		query = insertSession
-		values = append(values, s.Customer.ReturnURL, s.Customer.Country, s.Customer.Region, s.Customer.Locale, metadata,
-			s.Reason, s.Feedback, string(s.Stage), s.Offered, string(s.Shown), flag(s.Answered),
-			string(s.Outcome), string(s.Choice), string(s.Accepted), s.Recovered.Minor, millis(s.DecidedAt), s.Version)
-	}
-	err := tx.insert(ctx, "session", query, values...)
+	err = tx.insert(ctx, "session", row.SQL+unlessKnown, row.Args...)
 	if err == nil {
 		tx.counters.add(s, s.Tally())
 	}
 	return err
+}
+
+// sessionRow is the statement that inserts the session.
+func sessionRow(s domain.Session) (Statement, error) {
+	values := []any{
+		string(s.WorkspaceID), flag(s.Mode == domain.Test), millis(s.CreatedAt), string(s.ID), string(s.FlowID), s.FlowVersion, millis(s.LinkExpiresAt),
+		s.Customer.ID, s.Customer.SubscriptionID, string(s.Customer.Currency), s.Customer.MRR,
+	}
+	if fresh(s) {
+		return Statement{insertFresh, append(values, s.Reason, string(s.Stage), s.Offered)}, nil
+	}
+	metadata, err := metadataText(s)
+	return Statement{insertSession, append(values,
+		s.Customer.ReturnURL, s.Customer.Country, s.Customer.Region, s.Customer.Locale, metadata,
+		s.Reason, s.Feedback, string(s.Stage), s.Offered, string(s.Shown), flag(s.Answered),
+		string(s.Outcome), string(s.Choice), string(s.Accepted), s.Recovered.Minor, millis(s.DecidedAt), s.Version)}, err
 }
 
 // fresh reports whether insertFresh says everything of the session.
@@ -136,65 +137,27 @@ func metadataText(s domain.Session) (string, error) {
 	return string(text), nil
 }
 
-// StartSession is the body of ports.Store.StartSession. With a record it must run
-// where an error undoes what it wrote.
-func (tx *Tx) StartSession(ctx context.Context, s domain.Session, cond ports.StartCondition) (domain.SessionID, error) {
-	if cond.Record.Key != "" {
-		known, err := tx.addIdempotency(ctx, s, cond.Record)
-		if err != nil || known != "" {
-			return known, err
-		}
-	}
-	if err := tx.needStartable(ctx, startable{s.WorkspaceID, s.FlowID, s.FlowVersion, cond.Newest}); err != nil {
-		return "", err
-	}
-	return s.ID, tx.addSession(ctx, s)
-}
-
-// startable is a flow as a session wants to start in it.
-type startable struct {
-	workspace domain.WorkspaceID
-	flow      domain.FlowID
-	version   int
-	newest    bool
-}
-
-// needStartable checks the flow once for all starts of a batch.
-func (tx *Tx) needStartable(ctx context.Context, want startable) error {
-	if tx.batch.startable[want] {
-		return nil
-	}
-	query := `SELECT 1 FROM flows WHERE workspace_id = $1 AND id = $2 AND version = $3 AND status = 'active'`
-	if want.newest {
-		query = `SELECT 1 FROM (
-	SELECT id, version FROM flows WHERE workspace_id = $1 AND status = 'active' ORDER BY updated_at DESC, id DESC LIMIT 1
-) newest WHERE id = $2 AND version = $3`
-	}
-	err := tx.need(ctx, "flow", query, string(want.workspace), string(want.flow), want.version)
-	if errors.Is(err, domain.ErrNotFound) {
-		return domain.Conflict("flow_changed", "the flow was changed meanwhile")
-	}
-	tx.batch.startable[want] = err == nil
-	return err
-}
-
 // SaveSession implements ports.SessionWriter.
 func (tx *Tx) SaveSession(ctx context.Context, s domain.Session) error {
+	stale := domain.Conflict("stale", "the session was changed by somebody else")
 	stored, err := tx.Session(ctx, s.WorkspaceID, s.ID)
+	if err == nil && stored.Version+1 != s.Version {
+		err = stale
+	}
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, `
+	n, err := tx.exec(ctx, `/* session.save */
 UPDATE sessions SET reason = $3, feedback = $4, stage = $5, offered = $6, shown = $7, answered = $8, outcome = $9,
 	choice = $10, accepted = $11, recovered = $12, decided_at = $13, version = $14
-WHERE workspace_id = $1 AND id = $2 AND version = $14 - 1`,
+WHERE workspace_id = $1 AND id = $2 AND version = CAST($14 AS BIGINT) - 1`,
 		string(s.WorkspaceID), string(s.ID), s.Reason, s.Feedback, string(s.Stage), s.Offered, string(s.Shown), flag(s.Answered),
 		string(s.Outcome), string(s.Choice), string(s.Accepted), s.Recovered.Minor, millis(s.DecidedAt), s.Version)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		return domain.Conflict("stale", "the session was changed by somebody else")
+		return stale
 	}
 	tx.counters.add(stored, s.Tally().Sub(stored.Tally()))
 	return nil
@@ -206,11 +169,11 @@ func (tx *Tx) AppendEvent(ctx context.Context, e domain.Event) error {
 	if err != nil {
 		return fmt.Errorf("data of event %s: %w", e.ID, err)
 	}
-	err = tx.need(ctx, "session", `SELECT 1 FROM sessions WHERE workspace_id = $1 AND id = $2`, string(e.WorkspaceID), string(e.SessionID))
+	err = tx.need(ctx, "session", `/* session.exists */ SELECT 1 FROM sessions WHERE workspace_id = $1 AND id = $2`, string(e.WorkspaceID), string(e.SessionID))
 	if err != nil {
 		return err
 	}
-	return tx.insert(ctx, "event", `
+	return tx.insert(ctx, "event", `/* event.append */
 INSERT INTO session_events (workspace_id, session_id, seq, id, test, type, at, data)
 VALUES ($1, $2, (SELECT COUNT(*) FROM session_events WHERE workspace_id = $1 AND session_id = $2) + 1, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING`,
@@ -236,7 +199,7 @@ func scanEvent(row scanner) (e domain.Event, err error) {
 
 // Events implements ports.SessionReader.
 func (r Reads) Events(ctx context.Context, ws domain.WorkspaceID, id domain.SessionID) ([]domain.Event, error) {
-	return list(ctx, r.Conn, scanEvent, `
+	return list(ctx, r.Conn, scanEvent, `/* events */
 SELECT workspace_id, session_id, id, test, type, at, data FROM session_events
 WHERE workspace_id = $1 AND session_id = $2 ORDER BY at, seq`, string(ws), string(id))
 }

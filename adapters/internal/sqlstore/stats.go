@@ -8,7 +8,7 @@ import (
 	"github.com/retainrabbit/retainrabbit/domain"
 )
 
-const addToStats = `
+const addToStats = `/* stats.add */
 INSERT INTO session_stats (workspace_id, day, currency,
 	sessions, answered, saved, accepted, canceled, recovered, paused)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -21,11 +21,11 @@ ON CONFLICT (workspace_id, day, currency) DO UPDATE SET
 	recovered = session_stats.recovered + excluded.recovered,
 	paused    = session_stats.paused    + excluded.paused`
 
-const selectTotals = `
+const selectTotals = `/* stats.all */
 SELECT currency, sessions, answered, saved, accepted, canceled, recovered, paused
 FROM session_stats WHERE workspace_id = $1 AND day = 0 ORDER BY currency`
 
-const selectWindow = `
+const selectWindow = `/* stats.window */
 SELECT currency, CAST(SUM(sessions) AS BIGINT), CAST(SUM(answered) AS BIGINT), CAST(SUM(saved) AS BIGINT),
 	CAST(SUM(accepted) AS BIGINT), CAST(SUM(canceled) AS BIGINT), CAST(SUM(recovered) AS BIGINT), CAST(SUM(paused) AS BIGINT)
 FROM session_stats

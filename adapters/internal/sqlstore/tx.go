@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/retainrabbit/retainrabbit/domain"
@@ -49,19 +50,37 @@ func (b *Batch) Keep(tx *Tx) {
 	}
 }
 
-// Flush writes the counts, as the last thing before the commit.
-func (b *Batch) Flush(ctx context.Context, conn Conn) error { return b.counters.flush(ctx, conn) }
+// Statements write the counts, as the last thing before the commit, always in the
+// same order, so that two transactions that count cannot block each other.
+func (b *Batch) Statements() []Statement { return b.counters.statements() }
+
+// Flush runs the Statements.
+func (b *Batch) Flush(ctx context.Context, conn Conn) error {
+	for _, s := range b.Statements() {
+		if _, err := conn.Exec(ctx, s.SQL, s.Args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // exec refuses text that not every engine can store.
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if err := checkText(args); err != nil {
+		return 0, err
+	}
+	return tx.Conn.Exec(ctx, query, args...)
+}
+
+func checkText(args []any) error {
 	for _, arg := range args {
 		if text, ok := arg.(string); ok {
 			if err := domain.CheckText("text", text, len(text), false); err != nil {
-				return 0, err
+				return err
 			}
 		}
 	}
-	return tx.Conn.Exec(ctx, query, args...)
+	return nil
 }
 
 // insert runs an INSERT that does nothing on a conflict, and reports the conflict.
@@ -103,21 +122,15 @@ func (c counters) add(s domain.Session, change domain.Tally) {
 	}
 }
 
-// flush writes the changes, always in the same order, so that two transactions
-// that flush cannot block each other.
-func (c counters) flush(ctx context.Context, conn Conn) error {
-	keys := make([]counter, 0, len(c))
-	for key := range c {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, compareCounters)
-	for _, k := range keys {
+// statements write the changes, in order.
+func (c counters) statements() []Statement {
+	statements := make([]Statement, 0, len(c))
+	for _, k := range slices.SortedFunc(maps.Keys(c), compareCounters) {
 		t := c[k]
-		_, err := conn.Exec(ctx, addToStats, string(k.workspace), int64(k.day), string(k.currency),
-			t.Sessions, t.Answered, t.Saved, t.Accepted, t.Canceled, t.Recovered, t.Paused)
-		if err != nil {
-			return err
-		}
+		statements = append(statements, Statement{addToStats, []any{
+			string(k.workspace), int64(k.day), string(k.currency),
+			t.Sessions, t.Answered, t.Saved, t.Accepted, t.Canceled, t.Recovered, t.Paused,
+		}})
 	}
-	return nil
+	return statements
 }

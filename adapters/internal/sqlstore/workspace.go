@@ -7,7 +7,7 @@ import (
 	"github.com/retainrabbit/retainrabbit/domain"
 )
 
-const selectWorkspaces = `SELECT id, name, currency, link_secret, created_at FROM workspaces`
+const selectWorkspaces = `/* workspace */ SELECT id, name, currency, link_secret, created_at FROM workspaces`
 
 func scanWorkspace(row scanner) (w domain.Workspace, err error) {
 	var created int64
@@ -29,11 +29,11 @@ func (r Reads) Workspaces(ctx context.Context) ([]domain.Workspace, error) {
 // CreateWorkspace implements ports.WorkspaceWriter.
 func (tx *Tx) CreateWorkspace(ctx context.Context, w domain.Workspace) error {
 	return tx.insert(ctx, "workspace",
-		`INSERT INTO workspaces (id, name, currency, link_secret, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		`/* workspace.create */ INSERT INTO workspaces (id, name, currency, link_secret, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		string(w.ID), w.Name, string(w.Currency), w.LinkSecret.Reveal(), millis(w.CreatedAt))
 }
 
-const selectKeys = `
+const selectKeys = `/* key */
 SELECT workspace_id, id, public_part, name, mode, scope, digest, created_at, expires_at, revoked_at, last_used_at
 FROM api_keys WHERE workspace_id = $1`
 
@@ -61,7 +61,7 @@ func (tx *Tx) CreateKey(ctx context.Context, k domain.Key) error {
 	if err := tx.needWorkspace(ctx, k.WorkspaceID); err != nil {
 		return err
 	}
-	return tx.insert(ctx, "key", `
+	return tx.insert(ctx, "key", `/* key.create */
 INSERT INTO api_keys (workspace_id, id, public_part, name, mode, scope, digest, created_at, expires_at, revoked_at, last_used_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
 		string(k.WorkspaceID), string(k.ID), k.Public, k.Name, string(k.Mode), string(k.Scope), k.Digest[:],
@@ -69,19 +69,19 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
 }
 
 func (tx *Tx) needWorkspace(ctx context.Context, ws domain.WorkspaceID) error {
-	return tx.need(ctx, "workspace", `SELECT 1 FROM workspaces WHERE id = $1`, string(ws))
+	return tx.need(ctx, "workspace", `/* workspace.exists */ SELECT 1 FROM workspaces WHERE id = $1`, string(ws))
 }
 
 // RevokeKey implements ports.KeyWriter.
 func (tx *Tx) RevokeKey(ctx context.Context, ws domain.WorkspaceID, id domain.KeyID, at time.Time) error {
 	return tx.updateKey(ctx,
-		`UPDATE api_keys SET revoked_at = CASE revoked_at WHEN 0 THEN $3 ELSE revoked_at END WHERE workspace_id = $1 AND id = $2`, ws, id, at)
+		`/* key.revoke */ UPDATE api_keys SET revoked_at = CASE revoked_at WHEN 0 THEN $3 ELSE revoked_at END WHERE workspace_id = $1 AND id = $2`, ws, id, at)
 }
 
 // TouchKey implements ports.KeyWriter.
 func (tx *Tx) TouchKey(ctx context.Context, ws domain.WorkspaceID, id domain.KeyID, at time.Time) error {
 	return tx.updateKey(ctx,
-		`UPDATE api_keys SET last_used_at = CASE WHEN last_used_at < $3 THEN $3 ELSE last_used_at END WHERE workspace_id = $1 AND id = $2`, ws, id, at)
+		`/* key.touch */ UPDATE api_keys SET last_used_at = CASE WHEN last_used_at < $3 THEN $3 ELSE last_used_at END WHERE workspace_id = $1 AND id = $2`, ws, id, at)
 }
 
 func (tx *Tx) updateKey(ctx context.Context, query string, ws domain.WorkspaceID, id domain.KeyID, at time.Time) error {
