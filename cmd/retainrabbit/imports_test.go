@@ -33,6 +33,8 @@ var layers = []layer{
 	{"adapters/internal/web", []string{"domain"}, nil, []string{"database/sql"}},
 	{"adapters/sqlite", []string{"domain", "ports", "adapters/internal/sqlstore"},
 		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3", "github.com/maypok86/otter/v2"}, []string{"net/http"}},
+	{"adapters/postgres", []string{"domain", "ports", "adapters/internal/sqlstore"},
+		[]string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}, []string{"net/http", "database/sql"}},
 	{"adapters/httpapi", []string{"domain", "ports", "app", "adapters/internal/web"},
 		[]string{"github.com/gorilla/mux", "github.com/maypok86/otter/v2", "golang.org/x/time"}, []string{"database/sql"}},
 	{"adapters/hosted", []string{"domain", "ports", "app", "adapters/internal/web"}, []string{"github.com/gorilla/mux"}, []string{"database/sql"}},
