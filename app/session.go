@@ -40,17 +40,16 @@ func (a *App) StartSession(ctx context.Context, req StartRequest) (domain.Sessio
 	if err := start.Validate(); err != nil {
 		return domain.Session{}, err
 	}
-	if known, err := a.startedBefore(ctx, req); err != nil || known.ID != "" {
-		return known, err
-	}
 	record := domain.IdempotencyRecord{Key: req.IdempotencyKey, Digest: req.Digest, SessionID: start.ID, CreatedAt: now}
 	cond := ports.StartCondition{Newest: req.FlowID == "", Record: record}
 	for attempt := 1; ; attempt++ {
 		s, id, err := a.startOnce(ctx, req, start, cond)
-		if flowChanged(err) && attempt < startAttempts {
+		switch {
+		case flowChanged(err) && attempt < startAttempts:
 			continue
-		}
-		if err != nil || id == s.ID {
+		case err != nil && req.IdempotencyKey != "":
+			return a.startedBefore(ctx, req, err)
+		case err != nil || id == s.ID:
 			return s, err
 		}
 		return a.store.Session(ctx, req.Workspace.ID, id)
@@ -84,17 +83,14 @@ func flowChanged(err error) bool {
 	return errors.As(err, &changed) && changed.Code == "flow_changed"
 }
 
-// startedBefore returns the session that the idempotency key began, if any. It
-// comes before the choice of the flow, so that a retry gets its answer even after
-// the flow was archived.
-func (a *App) startedBefore(ctx context.Context, req StartRequest) (domain.Session, error) {
-	if req.IdempotencyKey == "" {
-		return domain.Session{}, nil
-	}
+// startedBefore returns the session that the idempotency key began, else the error
+// why none can be started now: a retry gets its answer even after the flow was
+// archived.
+func (a *App) startedBefore(ctx context.Context, req StartRequest, why error) (domain.Session, error) {
 	known, err := a.store.Idempotency(ctx, req.Workspace.ID, req.Mode, req.IdempotencyKey)
 	switch {
 	case errors.Is(err, domain.ErrNotFound):
-		return domain.Session{}, nil
+		return domain.Session{}, why
 	case err != nil:
 		return domain.Session{}, err
 	}

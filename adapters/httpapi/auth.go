@@ -53,8 +53,9 @@ func (a *api) forWriting(h handler) web.Handler {
 
 const (
 	// keyLife bounds how long a revoked key goes on working.
-	keyLife = time.Second
-	maxKeys = 10_000
+	keyLife       = 1500 * time.Millisecond
+	workspaceLife = time.Minute
+	maxKeys       = 10_000
 )
 
 // keyring knows the callers of the last second, by the digest of their key's text:
@@ -63,12 +64,17 @@ type keyring struct {
 	store ports.Store
 	app   *app.App
 	known *otter.Cache[[sha256.Size]byte, *caller]
+	// workspaces changes so rarely that a minute is soon enough.
+	workspaces *otter.Cache[domain.WorkspaceID, domain.Workspace]
 }
 
 func newKeyring(store ports.Store, app *app.App) *keyring {
 	return &keyring{store: store, app: app, known: otter.Must(&otter.Options[[sha256.Size]byte, *caller]{
 		MaximumSize:      maxKeys,
 		ExpiryCalculator: otter.ExpiryWriting[[sha256.Size]byte, *caller](keyLife),
+	}), workspaces: otter.Must(&otter.Options[domain.WorkspaceID, domain.Workspace]{
+		MaximumSize:      maxKeys,
+		ExpiryCalculator: otter.ExpiryWriting[domain.WorkspaceID, domain.Workspace](workspaceLife),
 	})}
 }
 
@@ -104,7 +110,7 @@ func (k *keyring) load(ctx context.Context, ref domain.KeyRef) (*caller, error) 
 	if err := key.Verify(ref, time.Now()); err != nil {
 		return nil, err
 	}
-	workspace, err := k.store.Workspace(ctx, ref.WorkspaceID)
+	workspace, err := k.workspaces.Get(ctx, ref.WorkspaceID, otter.LoaderFunc[domain.WorkspaceID, domain.Workspace](k.store.Workspace))
 	if err != nil {
 		return nil, err
 	}

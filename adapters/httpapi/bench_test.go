@@ -26,6 +26,7 @@ import (
 	"github.com/retainrabbit/retainrabbit/adapters/sqlite"
 	"github.com/retainrabbit/retainrabbit/app"
 	"github.com/retainrabbit/retainrabbit/domain"
+	"github.com/retainrabbit/retainrabbit/ports"
 )
 
 // The benchmarks send real HTTP over keep-alive connections of the loopback, to
@@ -60,11 +61,11 @@ func BenchmarkStatsOfAMillion(b *testing.B) {
 	for _, window := range []string{"7d", "30d", "90d", "365d", "all"} {
 		b.Run(window, func(b *testing.B) {
 			var ratios []float64
-			load(b, large.url, get(large.key, "/api/v1/stats?window="+window)) // to warm up
+			load(b, large.url, same(get(large.key, "/api/v1/stats?window="+window))) // to warm up
 			for b.Loop() {
 				for range rounds {
-					few := load(b, small.url, get(small.key, "/api/v1/stats?window="+window))
-					many := load(b, large.url, get(large.key, "/api/v1/stats?window="+window))
+					few := load(b, small.url, same(get(small.key, "/api/v1/stats?window="+window)))
+					many := load(b, large.url, same(get(large.key, "/api/v1/stats?window="+window)))
 					ratios = append(ratios, few/many)
 				}
 			}
@@ -77,9 +78,14 @@ func BenchmarkStatsOfAMillion(b *testing.B) {
 
 func BenchmarkStartSession(b *testing.B) {
 	w := newBenchWorld(b, 1000)
-	body := `{"customerId":"cus_12345678","subscriptionId":"sub_12345678","reason":"too expensive"}`
-	w.compare(b, fmt.Sprintf("POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		w.key.Reveal(), len(body), body))
+	w.compare(b, post(w.key, ""))
+}
+
+// post starts a session; header is of whole lines.
+func post(key domain.Secret, header string) string {
+	const body = `{"customerId":"cus_12345678","subscriptionId":"sub_12345678","reason":"too expensive"}`
+	return fmt.Sprintf("POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
+		key.Reveal(), header, len(body), body)
 }
 
 func get(key domain.Secret, path string) string {
@@ -88,7 +94,7 @@ func get(key domain.Secret, path string) string {
 
 // benchWorld is a server with sessions in its store.
 type benchWorld struct {
-	store    *sqlite.Store
+	store    ports.Store
 	app      *app.App
 	ws       domain.Workspace
 	flow     domain.Flow
@@ -98,14 +104,19 @@ type benchWorld struct {
 }
 
 func newBenchWorld(b *testing.B, sessions int) *benchWorld {
+	store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "bench.db"), sqlite.Options{})
+	is.New(b).NoErr(err)
+	return newBenchWorldOn(b, store, sessions)
+}
+
+func newBenchWorldOn(b *testing.B, store ports.Store, sessions int) *benchWorld {
 	// As `retainrabbit serve` does; the bare handler gains by it too.
 	b.Cleanup(func(before int) func() { return func() { debug.SetGCPercent(before) } }(debug.SetGCPercent(400)))
 	is := is.New(b)
 	ctx := b.Context()
-	store, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "bench.db"), sqlite.Options{})
-	is.NoErr(err)
 	b.Cleanup(func() { _ = store.Close() })
 	w := &benchWorld{store: store, app: app.New(app.Config{Store: store})}
+	var err error
 	w.ws, err = w.app.CreateWorkspace(ctx, "Bench", "usd")
 	is.NoErr(err)
 	w.flow, err = w.app.ApplyFlow(ctx, w.ws.ID, winBack())
@@ -160,12 +171,12 @@ func (w *benchWorld) compare(b *testing.B, request string) {
 	}))
 	defer bare.Close()
 	var ratios, rates []float64
-	load(b, bare.Listener.Addr().String(), request) // to warm up
-	load(b, w.url, request)
+	load(b, bare.Listener.Addr().String(), same(request)) // to warm up
+	load(b, w.url, same(request))
 	for b.Loop() {
 		for range rounds {
-			base := load(b, bare.Listener.Addr().String(), request)
-			ours := load(b, w.url, request)
+			base := load(b, bare.Listener.Addr().String(), same(request))
+			ours := load(b, w.url, same(request))
 			ratios, rates = append(ratios, ours/base), append(rates, ours)
 		}
 	}
@@ -176,14 +187,19 @@ func (w *benchWorld) compare(b *testing.B, request string) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// load sends the request again and again on every connection, and returns the
+// same is one request for every connection and every turn.
+func same(request string) func(conn, turn int) string {
+	return func(int, int) string { return request }
+}
+
+// load sends requests, one after the other on every connection, and returns the
 // answers a second.
-func load(b *testing.B, addr, request string) float64 {
+func load(b *testing.B, addr string, request func(conn, turn int) string) float64 {
 	var total int64
 	var mu sync.Mutex
 	var done sync.WaitGroup
 	end := time.Now().Add(roundTime)
-	for range connections {
+	for c := range connections {
 		done.Go(func() {
 			conn, err := net.Dial("tcp", addr)
 			if err != nil {
@@ -193,7 +209,7 @@ func load(b *testing.B, addr, request string) float64 {
 			defer conn.Close()
 			in, n := bufio.NewReaderSize(conn, 64<<10), int64(0)
 			for ; time.Now().Before(end); n++ {
-				if _, err := io.WriteString(conn, request); err != nil {
+				if _, err := io.WriteString(conn, request(c, int(n))); err != nil {
 					b.Error(err)
 					return
 				}

@@ -23,21 +23,43 @@ func TestContract(t *testing.T) {
 func newDatabase(t testing.TB) string {
 	t.Helper()
 	cluster := pgtest.Shared(t)
-	return cluster.URL(cluster.Database(t, migrated(t, cluster)))
+	name := takeDatabase(t, cluster)
+	t.Cleanup(func() { giveDatabase(t, cluster, name) })
+	return cluster.URL(name)
 }
 
-var template sync.Once
+// free are databases that a test has left. They are emptied and used again: to make
+// one is slow.
+var free struct {
+	sync.Mutex
+	names []string
+}
 
-// migrated names a database to copy, so that the migrations run once.
-func migrated(t testing.TB, cluster *pgtest.Cluster) string {
+func takeDatabase(t testing.TB, cluster *pgtest.Cluster) string {
 	t.Helper()
-	const name = "migrated"
-	template.Do(func() {
-		is := is.New(t)
-		is.NoErr(cluster.Exec("postgres", "CREATE DATABASE "+name))
-		is.NoErr(postgres.Migrate(t.Context(), cluster.URL(name)))
-	})
+	free.Lock()
+	defer free.Unlock()
+	if n := len(free.names); n > 0 {
+		name := free.names[n-1]
+		free.names = free.names[:n-1]
+		return name
+	}
+	name := cluster.Database(t)
+	is.New(t).NoErr(postgres.Migrate(t.Context(), cluster.URL(name)))
 	return name
+}
+
+const empty = `DELETE FROM session_events; DELETE FROM sessions; DELETE FROM session_stats; DELETE FROM idempotency;
+DELETE FROM flow_versions; DELETE FROM flows; DELETE FROM api_keys; DELETE FROM workspaces`
+
+func giveDatabase(t testing.TB, cluster *pgtest.Cluster, name string) {
+	if err := cluster.Exec(name, empty); err != nil {
+		t.Errorf("database %s cannot be emptied: %v", name, err)
+		return
+	}
+	free.Lock()
+	defer free.Unlock()
+	free.names = append(free.names, name)
 }
 
 func open(t testing.TB, url string, opt postgres.Options) *postgres.Store {

@@ -92,6 +92,12 @@ func parse(url string) (*pgxpool.Config, error) {
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "retainrabbit"
 	}
+	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		// A plan is kept for as long as a connection: one made while a table was
+		// small would go on reading all of it when it is large. (A pooler may not
+		// know the parameter, but there plans are not kept.)
+		config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
+	}
 	return config, nil
 }
 

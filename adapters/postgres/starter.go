@@ -14,7 +14,7 @@ import (
 const (
 	// lanes is how many transactions start sessions at once. Few make the batches
 	// large; more than one keeps going while another waits for its commit.
-	lanes = 4
+	lanes = 2
 	// maxBatch bounds how many starts share one transaction.
 	maxBatch = 256
 	// yields is how often a lane lets others run before it takes the queue for empty.

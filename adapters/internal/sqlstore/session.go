@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/retainrabbit/retainrabbit/domain"
 )
@@ -117,6 +119,34 @@ func sessionRow(s domain.Session) (Statement, error) {
 		s.Reason, s.Feedback, string(s.Stage), s.Offered, string(s.Shown), flag(s.Answered),
 		string(s.Outcome), string(s.Choice), string(s.Accepted), s.Recovered.Minor, millis(s.DecidedAt), s.Version)}, err
 }
+
+// conditional is the same insert, with its name apart, as a SELECT to which a WHERE
+// can be added. There PostgreSQL does not take the parameters' types from the columns.
+func conditional(insert string) (name, query string) {
+	made := conditionalInserts[insert]
+	return made.name, made.query
+}
+
+type namedQuery struct{ name, query string }
+
+var conditionalInserts = func() map[string]namedQuery {
+	made := map[string]namedQuery{}
+	for insert, integers := range map[string][]string{
+		insertFresh:   {"$2", "$3", "$6", "$7", "$11", "$14"},
+		insertSession: {"$2", "$3", "$6", "$7", "$11", "$20", "$22", "$26", "$27", "$28"},
+	} {
+		name, query, _ := strings.Cut(insert, "\n")
+		head, values, _ := strings.Cut(query, "VALUES (")
+		terms := strings.Split(strings.TrimSuffix(values, ")"), ", ")
+		for i, term := range terms {
+			if slices.Contains(integers, term) {
+				terms[i] = "CAST(" + term + " AS BIGINT)"
+			}
+		}
+		made[insert] = namedQuery{name, head + "SELECT " + strings.Join(terms, ", ")}
+	}
+	return made
+}()
 
 // fresh reports whether insertFresh says everything of the session.
 func fresh(s domain.Session) bool {

@@ -8,10 +8,11 @@ import (
 	"github.com/retainrabbit/retainrabbit/domain"
 )
 
+// addToStats counts on the day, and for all time.
 const addToStats = `/* stats.add */
 INSERT INTO session_stats (workspace_id, day, currency,
 	sessions, answered, saved, accepted, canceled, recovered, paused)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+VALUES ($1, 0, $3, $4, $5, $6, $7, $8, $9, $10), ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (workspace_id, day, currency) DO UPDATE SET
 	sessions  = session_stats.sessions  + excluded.sessions,
 	answered  = session_stats.answered  + excluded.answered,
@@ -59,7 +60,7 @@ func (tx *Tx) Stats(ctx context.Context, ws domain.WorkspaceID, since domain.Day
 	}
 	for _, counters := range []counters{tx.batch.counters, tx.counters} {
 		for key, change := range counters {
-			if key.workspace == ws && (key.day == since || since != allTime && key.day > since) {
+			if key.workspace == ws && (since == allTime || key.day >= since) {
 				stats = plus(stats, key.currency, change)
 			}
 		}

@@ -105,7 +105,7 @@ type counters map[counter]domain.Tally
 
 type counter struct {
 	workspace domain.WorkspaceID
-	day       domain.Day // allTime: the sum of all days
+	day       domain.Day
 	currency  domain.Currency
 }
 
@@ -116,10 +116,8 @@ func (c counters) add(s domain.Session, change domain.Tally) {
 	if s.Mode != domain.Live || change == (domain.Tally{}) {
 		return
 	}
-	for _, day := range []domain.Day{allTime, domain.DayOf(s.CreatedAt)} {
-		key := counter{s.WorkspaceID, day, s.Customer.Currency}
-		c[key] = c[key].Add(change)
-	}
+	key := counter{s.WorkspaceID, domain.DayOf(s.CreatedAt), s.Customer.Currency}
+	c[key] = c[key].Add(change)
 }
 
 // statements write the changes, in order.

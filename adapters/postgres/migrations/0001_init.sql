@@ -95,7 +95,8 @@ CREATE TABLE sessions (
 	PRIMARY KEY (workspace_id, id)
 );
 
-CREATE INDEX sessions_by_time ON sessions (workspace_id, test, created_at, id);
+-- Without the id, of which few share a time: the index is half as large.
+CREATE INDEX sessions_by_time ON sessions (workspace_id, test, created_at);
 
 -- Append-only: what a session showed, what was chosen. seq orders equal times.
 CREATE TABLE session_events (
@@ -139,4 +140,6 @@ CREATE TABLE idempotency (
 	PRIMARY KEY (workspace_id, mode, key)
 );
 
-CREATE INDEX idempotency_by_age ON idempotency (workspace_id, created_at);
+-- Records come in order of their time, so a summary of each range of blocks is enough
+-- to find the old ones, and costs an insert next to nothing.
+CREATE INDEX idempotency_by_age ON idempotency USING brin (workspace_id, created_at);

@@ -257,18 +257,13 @@ func (c *Cluster) Exec(database, statement string) error {
 
 var databases atomic.Int64
 
-// Database makes a database, a copy of the template if one is named, and returns its name.
-func (c *Cluster) Database(t testing.TB, template string) string {
+// Database makes a database and returns its name. It stays for as long as the cluster.
+func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	statement := "CREATE DATABASE " + name
-	if template != "" {
-		statement += " TEMPLATE " + template
-	}
-	if err := c.Exec("postgres", statement); err != nil {
+	if err := c.Exec("postgres", "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Exec("postgres", "DROP DATABASE "+name+" WITH (FORCE)") })
 	return name
 }
 
