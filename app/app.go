@@ -21,6 +21,7 @@ type App struct {
 	store    ports.Store
 	now      func() time.Time
 	linkLife time.Duration
+	instance string // tells this App from others on the same store
 	usage    usage
 	flows    flowCache
 }
@@ -37,7 +38,7 @@ const DefaultLinkLife = 24 * time.Hour
 
 // New returns an App. Run its Workers beside it.
 func New(cfg Config) *App {
-	a := &App{store: cfg.Store, now: cfg.Now, linkLife: cfg.LinkLife}
+	a := &App{store: cfg.Store, now: cfg.Now, linkLife: cfg.LinkLife, instance: newID()}
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -164,6 +165,9 @@ func (a *App) ApplyFlow(ctx context.Context, ws domain.WorkspaceID, doc domain.F
 	return flow, err
 }
 
+// everybody stands for a workspace in leases that concern the whole store.
+const everybody domain.WorkspaceID = ""
+
 // Bootstrapped is what an empty store was given.
 type Bootstrapped struct {
 	Workspace domain.Workspace
@@ -171,7 +175,8 @@ type Bootstrapped struct {
 }
 
 // Bootstrap gives an empty store a workspace, a flow and a live key, all or
-// nothing. A store that has a workspace is left alone: ok is false.
+// nothing. A store that has a workspace is left alone: ok is false. Of many
+// instances that start at once on an empty store one makes these.
 func (a *App) Bootstrap(ctx context.Context, name string, doc domain.FlowDocument) (made Bootstrapped, ok bool, err error) {
 	w, err := a.newWorkspace(name, "")
 	if err != nil {
@@ -186,9 +191,15 @@ func (a *App) Bootstrap(ctx context.Context, name string, doc domain.FlowDocumen
 		return Bootstrapped{}, false, err
 	}
 	err = a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
+		ok = false
+		now := a.clock()
+		// Who comes second waits here until the first has committed, or failed.
+		first, err := tx.TakeLease(ctx, everybody, "bootstrap", a.instance, now, now.Add(time.Minute))
+		if err != nil || !first {
+			return err
+		}
 		all, err := tx.Workspaces(ctx)
-		ok = err == nil && len(all) == 0
-		if !ok {
+		if ok = err == nil && len(all) == 0; !ok {
 			return err
 		}
 		return errors.Join(tx.CreateWorkspace(ctx, w), tx.CreateKey(ctx, k), tx.CreateFlow(ctx, f))

@@ -54,7 +54,8 @@ func (a *App) Workers(ctx context.Context, log *slog.Logger) {
 		case <-usage.C:
 			report("key usage", a.FlushUsage(ctx))
 		case <-forget.C:
-			report("idempotency", a.ForgetIdempotency(ctx))
+			_, err := a.ForgetIdempotency(ctx)
+			report("idempotency", err)
 		}
 	}
 }
@@ -91,20 +92,36 @@ func (u *usage) note(key keyName, at time.Time) {
 	}
 }
 
-// ForgetIdempotency deletes the idempotency records of every workspace that are
-// older than a day.
-func (a *App) ForgetIdempotency(ctx context.Context) error {
+// forgetLease is a little shorter than the time between two runs, so that an
+// instance finds its own ended.
+const (
+	forgetJob   = "forget idempotency"
+	forgetLease = forgetEvery - time.Minute
+)
+
+// ForgetIdempotency deletes the idempotency records that are older than a day, of
+// every workspace for which no other instance has done so lately. It returns for
+// how many it did.
+func (a *App) ForgetIdempotency(ctx context.Context) (done int, err error) {
 	workspaces, err := a.store.Workspaces(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	before := a.clock().Add(-idempotencyLife)
+	now := a.clock()
 	var errs []error
 	for _, w := range workspaces {
-		errs = append(errs, a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
-			_, err := tx.ForgetIdempotency(ctx, w.ID, before)
+		mine := false
+		err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) (err error) {
+			if mine, err = tx.TakeLease(ctx, w.ID, forgetJob, a.instance, now, now.Add(forgetLease)); err != nil || !mine {
+				return err
+			}
+			_, err = tx.ForgetIdempotency(ctx, w.ID, now.Add(-idempotencyLife))
 			return err
-		}))
+		})
+		if err == nil && mine {
+			done++
+		}
+		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return done, errors.Join(errs...)
 }

@@ -53,6 +53,7 @@ type Reader interface {
 	FlowReader
 	SessionReader
 	StatsReader
+	ArchiveReader
 }
 
 // Tx is a transaction. It has every read and write, and no way to begin another.
@@ -63,6 +64,7 @@ type Tx interface {
 	FlowWriter
 	SessionWriter
 	IdempotencyWriter
+	LeaseWriter
 }
 
 // WorkspaceReader reads workspaces.
@@ -169,9 +171,44 @@ type StatsReader interface {
 	Stats(ctx context.Context, ws domain.WorkspaceID, since domain.Day) (domain.Stats, error)
 }
 
-// IdempotencyWriter forgets old records.
+// IdempotencyWriter stores records apart from a start, and forgets old ones.
 type IdempotencyWriter interface {
+	// CreateIdempotency stores a record. A known key is ErrConflict, an unknown
+	// workspace ErrNotFound.
+	CreateIdempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, r domain.IdempotencyRecord) error
 	// ForgetIdempotency deletes the workspace's records made before the time, and
 	// says how many.
 	ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time) (int64, error)
+}
+
+// LeaseWriter lets one of many instances do what is to be done once.
+type LeaseWriter interface {
+	// TakeLease gives the lease of a name in the workspace to the holder until a
+	// time, if nobody has it at now or the holder has it already, and reports
+	// whether it did. Of many at once one gets it. The workspace need not exist.
+	TakeLease(ctx context.Context, ws domain.WorkspaceID, name, holder string, now, until time.Time) (bool, error)
+	// EndLease ends the lease if the holder has it.
+	EndLease(ctx context.Context, ws domain.WorkspaceID, name, holder string) error
+}
+
+// ArchiveReader reads a whole workspace in pages of at most limit. The order is the
+// store's own and always the same; what is after an item was stored or sorts after
+// it, and the zero item is before all others.
+type ArchiveReader interface {
+	// Counts says how much there is.
+	Counts(ctx context.Context, ws domain.WorkspaceID) (Counts, error)
+	// SessionsAfter lists live and test sessions in order of their id.
+	SessionsAfter(ctx context.Context, ws domain.WorkspaceID, after domain.SessionID, limit int) ([]domain.Session, error)
+	// EventsAfter lists events in order of their session's id, those of one session
+	// in the order in which they were appended. after is an event as it was listed.
+	EventsAfter(ctx context.Context, ws domain.WorkspaceID, after domain.Event, limit int) ([]domain.Event, error)
+	// IdempotencyAfter lists the records of one mode in order of their key.
+	IdempotencyAfter(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, after string, limit int) ([]domain.IdempotencyRecord, error)
+	// LeaseHolder returns who has, or had last, the lease of a name, or ErrNotFound.
+	LeaseHolder(ctx context.Context, ws domain.WorkspaceID, name string) (string, error)
+}
+
+// Counts is how much a workspace has, live and test together.
+type Counts struct {
+	Keys, Flows, FlowVersions, Sessions, Events, Idempotency int64
 }

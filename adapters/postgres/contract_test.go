@@ -50,7 +50,7 @@ func takeDatabase(t testing.TB, cluster *pgtest.Cluster) string {
 }
 
 const empty = `DELETE FROM session_events; DELETE FROM sessions; DELETE FROM session_stats; DELETE FROM idempotency;
-DELETE FROM flow_versions; DELETE FROM flows; DELETE FROM api_keys; DELETE FROM workspaces`
+DELETE FROM leases; DELETE FROM flow_versions; DELETE FROM flows; DELETE FROM api_keys; DELETE FROM workspaces`
 
 func giveDatabase(t testing.TB, cluster *pgtest.Cluster, name string) {
 	if err := cluster.Exec(name, empty); err != nil {

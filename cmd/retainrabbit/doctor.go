@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/retainrabbit/retainrabbit/adapters/postgres"
+	"github.com/retainrabbit/retainrabbit/adapters/sqlite"
 )
 
 type doctorCmd struct {
@@ -24,11 +27,11 @@ type finding struct {
 }
 
 func (c doctorCmd) Run(e *env) error {
-	path, err := sqlitePath(e.db)
+	db, err := parseDB(e.db)
 	if err != nil {
 		return err
 	}
-	findings := []finding{c.database(e), permissions(path), clock(path, time.Now()), c.reach(e.ctx)}
+	findings := append(db.findings(e.ctx), c.reach(e.ctx))
 	bad := 0
 	for _, f := range findings {
 		if !f.OK {
@@ -53,18 +56,64 @@ func (c doctorCmd) Run(e *env) error {
 	return err
 }
 
-// database opens the file and reads all of it.
-func (c doctorCmd) database(e *env) finding {
+// findings are what the checks of the database find.
+func (db database) findings(ctx context.Context) []finding {
+	if db.postgres != "" {
+		return checkPostgres(ctx, db.postgres)
+	}
+	return []finding{checkFile(ctx, db.sqlite), permissions(db.sqlite), clock(db.sqlite, time.Now())}
+}
+
+// checkPostgres asks the server what it and its role are like.
+func checkPostgres(ctx context.Context, url string) []finding {
+	store, err := postgres.OpenExisting(ctx, url, postgres.Options{Timeout: patient})
+	if err != nil {
+		return []finding{{"database", false, err.Error()}}
+	}
+	defer store.Close()
+	health, err := store.Health(ctx)
+	if err != nil {
+		return []finding{{"database", false, err.Error()}}
+	}
+	all, err := store.Workspaces(ctx)
+	if err != nil {
+		return []finding{{"database", false, err.Error()}}
+	}
+	found := []finding{
+		{"database", !health.Standby, fmt.Sprintf("PostgreSQL %s, schema up to date, %d workspaces", health.Server, len(all))},
+		{"encryption", true, "the connection is encrypted"},
+		{"permissions", true, "the role can read and write, not change the schema"},
+		{"clock", true, "agrees with the server's"},
+	}
+	if health.Standby {
+		found[0].Says = "the server is a standby: it cannot be written"
+	}
+	if !health.TLS {
+		found[1].Says = "the connection is not encrypted: use sslmode=verify-full unless the server is on this machine"
+	}
+	if health.Owner {
+		found[2].Says = "the role may change the schema: serve with one that may not, see the README"
+	}
+	if off := health.ClockOff.Abs(); off > maxClockOff {
+		found[3] = finding{"clock", false, fmt.Sprintf("is %s apart from the server's: set it, or links and stats go wrong", off.Round(time.Second))}
+	}
+	return found
+}
+
+const maxClockOff = 5 * time.Second
+
+// checkFile opens the file and reads all of it.
+func checkFile(ctx context.Context, path string) finding {
 	const name = "database"
-	store, err := e.openExisting()
+	store, err := sqlite.OpenExisting(ctx, path)
 	if err != nil {
 		return finding{name, false, err.Error()}
 	}
 	defer store.Close()
-	if err := store.Check(e.ctx); err != nil {
+	if err := store.Check(ctx); err != nil {
 		return finding{name, false, err.Error()}
 	}
-	all, err := store.Workspaces(e.ctx)
+	all, err := store.Workspaces(ctx)
 	if err != nil {
 		return finding{name, false, err.Error()}
 	}

@@ -39,7 +39,7 @@ var errUsage = errors.New("usage")
 
 // cli is the whole command line. Every flag has an environment variable.
 type cli struct {
-	DB string `help:"Database: sqlite:FILE." placeholder:"URL" default:"sqlite:retainrabbit.db"`
+	DB string `help:"Database: sqlite:FILE or postgres://USER@HOST/DATABASE." placeholder:"URL" default:"sqlite:retainrabbit.db"`
 
 	Serve     serveCmd     `cmd:"" help:"Run the server. An empty database gets a workspace, a flow and a key, shown once."`
 	Workspace workspaceCmd `cmd:"" help:"Make and list workspaces."`
@@ -47,6 +47,7 @@ type cli struct {
 	Flow      flowCmd      `cmd:"" help:"Apply, list, export and check flows."`
 	Stats     statsCmd     `cmd:"" help:"Show a workspace's save rate, with its uncertainty and every vendor's definition."`
 	Backup    backupCmd    `cmd:"" help:"Write a consistent copy of the database to a new file, also while a server runs."`
+	Copy      copyCmd      `cmd:"" help:"Copy everything from one database to another, empty one, and compare the two. It can be continued."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date and stop."`
 	Doctor    doctorCmd    `cmd:"" help:"Check database, clock, base URL and permissions."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

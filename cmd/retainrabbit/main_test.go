@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
 )
 
 // TestMain lets the tests run this very program as a process of its own.
@@ -16,8 +18,13 @@ func TestMain(m *testing.M) {
 		program()
 		return
 	}
-	testscript.Main(m, map[string]func(){"retainrabbit": program})
+	testscript.Main(withServers{m}, map[string]func(){"retainrabbit": program})
 }
+
+// withServers stops the servers of pgtest after the tests.
+type withServers struct{ *testing.M }
+
+func (m withServers) Run() int { return pgtest.Main(m.M) }
 
 func program() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -33,6 +40,21 @@ func TestScripts(t *testing.T) {
 			root, err := os.Getwd()
 			env.Setenv("REPO", root+"/../..")
 			return err
+		},
+	})
+}
+
+// The same program on PostgreSQL: each script has a database $PG, and an empty one $PG2.
+func TestPostgresScripts(t *testing.T) {
+	cluster := pgtest.Shared(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/postgres",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PG", cluster.URL(cluster.Database(t)))
+			env.Setenv("PG2", cluster.URL(cluster.Database(t)))
+			env.Setenv("RETAINRABBIT_DB", env.Getenv("PG"))
+			return nil
 		},
 	})
 }

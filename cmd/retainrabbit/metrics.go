@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/retainrabbit/retainrabbit/adapters/postgres"
 )
 
 // metrics are what an operator watches.
@@ -16,6 +18,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	batches  prometheus.Histogram
 	commits  prometheus.Histogram
+	queries  *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
@@ -34,7 +37,11 @@ func newMetrics() *metrics {
 			Buckets: prometheus.ExponentialBuckets(.0005, 2, 12),
 		}),
 	}
-	m.registry.MustRegister(m.requests, m.batches, m.commits,
+	m.queries = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "retainrabbit_query_seconds", Help: "Time of one statement, by its name. PostgreSQL only.",
+		Buckets: prometheus.ExponentialBuckets(.00025, 2, 14),
+	}, []string{"statement"})
+	m.registry.MustRegister(m.requests, m.batches, m.commits, m.queries,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -55,6 +62,23 @@ func known(method string) string {
 func (m *metrics) commit(n int, took time.Duration) {
 	m.batches.Observe(float64(n))
 	m.commits.Observe(took.Seconds())
+}
+
+func (m *metrics) query(name string, took time.Duration) {
+	m.queries.WithLabelValues(name).Observe(took.Seconds())
+}
+
+// watchPool shows how the pool of connections stands, each time that is asked for.
+func (m *metrics) watchPool(stats func() postgres.PoolStats) {
+	gauge := func(name, help string, value func(postgres.PoolStats) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "retainrabbit_pool_" + name, Help: help},
+			func() float64 { return value(stats()) }))
+	}
+	gauge("max_connections", "Connections that the pool may open.", func(s postgres.PoolStats) float64 { return float64(s.Max) })
+	gauge("open_connections", "Connections that are open.", func(s postgres.PoolStats) float64 { return float64(s.Open) })
+	gauge("used_connections", "Connections that are in use.", func(s postgres.PoolStats) float64 { return float64(s.Used) })
+	gauge("waits", "How often no connection was free, since the start.", func(s postgres.PoolStats) float64 { return float64(s.Waited) })
+	gauge("wait_seconds", "Time spent waiting for a free connection, since the start.", func(s postgres.PoolStats) float64 { return s.Waiting.Seconds() })
 }
 
 func (m *metrics) handler() http.Handler {

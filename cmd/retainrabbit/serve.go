@@ -18,7 +18,6 @@ import (
 
 	"github.com/retainrabbit/retainrabbit/adapters/hosted"
 	"github.com/retainrabbit/retainrabbit/adapters/httpapi"
-	"github.com/retainrabbit/retainrabbit/adapters/sqlite"
 	"github.com/retainrabbit/retainrabbit/app"
 	"github.com/retainrabbit/retainrabbit/domain"
 	"github.com/retainrabbit/retainrabbit/ports"
@@ -92,7 +91,11 @@ func (c serveCmd) Run(e *env) (err error) {
 	}
 	log := slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 	m := newMetrics()
-	store, err := e.openStore(sqlite.Options{OnCommit: m.commit})
+	db, err := parseDB(e.db)
+	if err != nil {
+		return err
+	}
+	store, err := db.open(e.ctx, m)
 	if err != nil {
 		return err
 	}

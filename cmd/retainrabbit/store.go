@@ -5,65 +5,93 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
+	"github.com/retainrabbit/retainrabbit/adapters/postgres"
 	"github.com/retainrabbit/retainrabbit/adapters/sqlite"
 	"github.com/retainrabbit/retainrabbit/app"
 	"github.com/retainrabbit/retainrabbit/domain"
 	"github.com/retainrabbit/retainrabbit/ports"
 )
 
-// sqlitePath reads --db.
-func sqlitePath(db string) (string, error) {
-	path, ok := strings.CutPrefix(db, "sqlite:")
-	path = strings.TrimPrefix(path, "//")
-	switch {
-	case strings.HasPrefix(db, "postgres://"), strings.HasPrefix(db, "postgresql://"):
-		return "", domain.Invalid("--db", "PostgreSQL is not supported by this version: use sqlite:FILE")
-	case !ok, path == "", path == ":memory:":
-		return "", domain.Invalid("--db", "must be sqlite:FILE, such as sqlite:retainrabbit.db")
-	}
-	return path, nil
+// database is where --db leads to.
+type database struct {
+	sqlite   string // the file's path, or
+	postgres string // the URL
 }
 
-// openStore opens the database, makes it if it is missing, and migrates it.
-func (e *env) openStore(opt sqlite.Options) (*sqlite.Store, error) {
-	path, err := sqlitePath(e.db)
+func parseDB(db string) (database, error) {
+	if strings.HasPrefix(db, "postgres://") || strings.HasPrefix(db, "postgresql://") {
+		return database{postgres: db}, nil
+	}
+	path, ok := strings.CutPrefix(db, "sqlite:")
+	path = strings.TrimPrefix(path, "//")
+	if !ok || path == "" || path == ":memory:" {
+		return database{}, domain.Invalid("--db", "must be sqlite:FILE, such as sqlite:retainrabbit.db, or postgres://USER@HOST/DATABASE")
+	}
+	return database{sqlite: path}, nil
+}
+
+// open opens the database, makes it if it is missing, and migrates it.
+func (db database) open(ctx context.Context, m *metrics) (ports.Store, error) {
+	if db.postgres == "" {
+		return sqlite.Open(ctx, db.sqlite, sqlite.Options{OnCommit: m.commit})
+	}
+	store, err := postgres.Open(ctx, db.postgres, postgres.Options{OnCommit: m.commit, OnQuery: m.query})
 	if err != nil {
 		return nil, err
 	}
-	return sqlite.Open(e.ctx, path, opt)
+	m.watchPool(store.PoolStats)
+	return store, nil
 }
 
 // openExisting opens the database as it is.
-func (e *env) openExisting() (*sqlite.Store, error) {
-	path, err := sqlitePath(e.db)
-	if err != nil {
-		return nil, err
+func (db database) openExisting(ctx context.Context) (ports.Store, error) {
+	if db.postgres == "" {
+		return sqlite.OpenExisting(ctx, db.sqlite)
 	}
-	return sqlite.OpenExisting(e.ctx, path)
+	return postgres.OpenExisting(ctx, db.postgres, postgres.Options{Timeout: patient})
+}
+
+// patient is the time-out of commands, which nobody waits for as for a page.
+const patient = time.Minute
+
+// migrate brings the database's schema up to date.
+func (db database) migrate(ctx context.Context) error {
+	if db.postgres != "" {
+		return postgres.Migrate(ctx, db.postgres)
+	}
+	store, err := sqlite.Open(ctx, db.sqlite, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	return store.Close()
 }
 
 // with runs use with a store that exists already, and an App on it.
 func (e *env) with(use func(store ports.Store, a *app.App) error) error {
-	store, err := e.openExisting()
+	db, err := parseDB(e.db)
 	if err != nil {
 		return err
 	}
-	return closing(store, use)
+	store, err := db.openExisting(e.ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return use(store, app.New(app.Config{Store: store}))
 }
 
 // withNew is with, for the commands that may make and migrate the database.
 func (e *env) withNew(use func(store ports.Store, a *app.App) error) error {
-	store, err := e.openStore(sqlite.Options{})
+	db, err := parseDB(e.db)
+	if err == nil {
+		err = db.migrate(e.ctx)
+	}
 	if err != nil {
 		return err
 	}
-	return closing(store, use)
-}
-
-func closing(store *sqlite.Store, use func(store ports.Store, a *app.App) error) error {
-	defer store.Close()
-	return use(store, app.New(app.Config{Store: store}))
+	return e.with(use)
 }
 
 // inWorkspace is embedded by the commands that work in one workspace.
@@ -100,11 +128,16 @@ func (e *env) withWorkspace(w inWorkspace, use func(store ports.Store, a *app.Ap
 type migrateCmd struct{ asJSON }
 
 func (c migrateCmd) Run(e *env) error {
-	return e.withNew(func(ports.Store, *app.App) error {
-		return c.print(e.stdout, map[string]bool{"current": true}, func(out io.Writer) error {
-			_, err := fmt.Fprintln(out, "The schema is up to date.")
-			return err
-		})
+	db, err := parseDB(e.db)
+	if err == nil {
+		err = db.migrate(e.ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return c.print(e.stdout, map[string]bool{"current": true}, func(out io.Writer) error {
+		_, err := fmt.Fprintln(out, "The schema is up to date.")
+		return err
 	})
 }
 
@@ -114,7 +147,14 @@ type backupCmd struct {
 }
 
 func (c backupCmd) Run(e *env) error {
-	store, err := e.openExisting()
+	db, err := parseDB(e.db)
+	if err != nil {
+		return err
+	}
+	if db.postgres != "" {
+		return domain.Invalid("--db", "backup is for SQLite: use pg_dump, or your server's own backups, for PostgreSQL")
+	}
+	store, err := sqlite.OpenExisting(e.ctx, db.sqlite)
 	if err != nil {
 		return err
 	}

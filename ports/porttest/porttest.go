@@ -35,6 +35,8 @@ func Store(t *testing.T, open func(t *testing.T) ports.Store) {
 		{"transactions", transactionCases},
 		{"values", valueCases},
 		{"tenancy", tenancyCases},
+		{"leases", leaseCases},
+		{"archive", archiveCases},
 		{"life", lifeCases},
 	}
 	for _, group := range groups {

@@ -30,7 +30,7 @@ func (tx *Tx) ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, befo
 // addIdempotency stores the record, or returns the session of the one that has its
 // key already; ErrConflict if that was another request.
 func (tx *Tx) addIdempotency(ctx context.Context, s domain.Session, record domain.IdempotencyRecord) (known domain.SessionID, err error) {
-	insert := insertRecord(s, record)
+	insert := insertRecord(s.WorkspaceID, s.Mode, record)
 	n, err := tx.exec(ctx, insert.SQL, insert.Args...)
 	if err != nil || n == 1 {
 		return "", err
@@ -42,10 +42,19 @@ func (tx *Tx) addIdempotency(ctx context.Context, s domain.Session, record domai
 	return first.SessionID, first.Match(record.Digest)
 }
 
+// CreateIdempotency implements ports.IdempotencyWriter.
+func (tx *Tx) CreateIdempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, r domain.IdempotencyRecord) error {
+	if err := tx.needWorkspace(ctx, ws); err != nil {
+		return err
+	}
+	insert := insertRecord(ws, mode, r)
+	return tx.insert(ctx, "idempotency record", insert.SQL, insert.Args...)
+}
+
 // insertRecord inserts the record unless its key is known.
-func insertRecord(s domain.Session, r domain.IdempotencyRecord) Statement {
+func insertRecord(ws domain.WorkspaceID, mode domain.Mode, r domain.IdempotencyRecord) Statement {
 	return Statement{`/* idempotency.create */
 INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-		[]any{string(s.WorkspaceID), string(s.Mode), r.Key, r.Digest[:], string(r.SessionID), millis(r.CreatedAt)}}
+		[]any{string(ws), string(mode), r.Key, r.Digest[:], string(r.SessionID), millis(r.CreatedAt)}}
 }

@@ -143,3 +143,12 @@ CREATE TABLE idempotency (
 -- Records come in order of their time, so a summary of each range of blocks is enough
 -- to find the old ones, and costs an insert next to nothing.
 CREATE INDEX idempotency_by_age ON idempotency USING brin (workspace_id, created_at);
+
+-- Who of many instances does what is to be done once.
+CREATE TABLE leases (
+	workspace_id TEXT COLLATE "C" NOT NULL,
+	name         TEXT COLLATE "C" NOT NULL,
+	holder       TEXT NOT NULL,
+	ends_at      BIGINT NOT NULL,
+	PRIMARY KEY (workspace_id, name)
+);
