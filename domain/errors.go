@@ -18,7 +18,7 @@ const (
 	ErrUnauthorized Kind = "unauthorized"  // no valid credential
 	ErrForbidden    Kind = "forbidden"     // a valid credential that may not do this
 	ErrRateLimited  Kind = "rate limited"  // too many requests, try later
-	ErrUnavailable  Kind = "unavailable"   // a dependency failed, nothing was done, try later
+	ErrUnavailable  Kind = "unavailable"   // a dependency failed, nothing is known to be done, try later
 	ErrTooLarge     Kind = "too large"     // the input is longer than the limit
 	ErrUnsupported  Kind = "not supported" // the input is in a form that is not understood
 )

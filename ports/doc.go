@@ -20,7 +20,8 @@
 //   - Errors: those named in the comment, as kinds of package domain. Text that
 //     holds NUL or invalid UTF-8 is ErrInvalid on every write. A store that cannot
 //     be reached, is full, or may not be written is ErrUnavailable, and then
-//     nothing was written. A cancelled context is its own error. After Close every
+//     nothing was written, unless the connection was lost in the very moment of the
+//     commit. A cancelled context is its own error. After Close every
 //     method fails with ErrUnavailable.
 //   - Values: adapters store what they are given, without rules of their own. Text
 //     comes back byte for byte, ids compare by bytes (A is not a), an empty list is

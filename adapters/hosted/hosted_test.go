@@ -455,7 +455,7 @@ func TestWhatCannotBeRecordedIsNotClaimed(t *testing.T) {
 	p := s.post(link, url.Values{"step": {"confirm"}, "action": {"cancel"}})
 	s.Equal(p.status, http.StatusServiceUnavailable)
 	s.True(p.header.Get("Retry-After") != "")
-	s.True(strings.Contains(p.body, "We have not been able to record your choice"))
+	s.True(strings.Contains(p.body, "We have not been able to record this"))
 	s.True(!strings.Contains(p.body, "data-outcome"))
 	broken = false
 	s.Equal(s.stored(session).Outcome, domain.Pending)

@@ -233,7 +233,7 @@ func renderError(w http.ResponseWriter, _ *http.Request, err error) {
 		body.Text = "It may be cut short. To cancel, choose “Cancel” in your account again."
 	case status >= http.StatusInternalServerError:
 		title = "We could not do this right now"
-		body = refusal{Text: "We have not been able to record your choice. Nothing was changed. Please try again in a moment.", Retry: true}
+		body = refusal{Text: "We have not been able to record this. Please try again in a moment.", Retry: true}
 	case status == http.StatusForbidden:
 		title = "This did not come from our page"
 		body.Text = "Your choice was sent from another site, so nothing was changed. Please open the page from your account."

@@ -20,12 +20,13 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/matryer/is"
 
+	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
 	"github.com/retainrabbit/retainrabbit/domain"
 	"github.com/retainrabbit/retainrabbit/ports"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := pgtest.Main(m)
 	if code == 0 && !flagsSelectTests() {
 		code = checkCoverage()
 	}

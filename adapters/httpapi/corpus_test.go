@@ -9,8 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
+
+	"github.com/retainrabbit/retainrabbit/adapters/postgres"
+	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
+	"github.com/retainrabbit/retainrabbit/ports"
 )
 
 // exchange is one request and the answer that the contract promises. In answers
@@ -31,8 +36,35 @@ type exchange struct {
 	Capture map[string]string
 }
 
-func TestCorpus(t *testing.T) {
-	s := newServer(t, options{})
+func TestCorpus(t *testing.T) { replayCorpus(t, nil) }
+
+func TestCorpusOnPostgres(t *testing.T) {
+	cluster := pgtest.Shared(t)
+	replayCorpus(t, openPostgres(t, cluster.URL(cluster.Database(t)), ""))
+}
+
+// Through a pooler with three connections.
+func TestCorpusBehindPgBouncer(t *testing.T) {
+	cluster := pgtest.Shared(t)
+	direct := cluster.URL(cluster.Database(t))
+	replayCorpus(t, openPostgres(t, direct, pgtest.Through(direct, cluster.Port, cluster.PgBouncer(t, 3), "&default_query_exec_mode=cache_describe")))
+}
+
+// openPostgres opens a database that it migrates directly, by way of another URL if one is given.
+func openPostgres(t *testing.T, direct, through string) ports.Store {
+	t.Helper()
+	is := is.New(t)
+	is.NoErr(postgres.Migrate(t.Context(), direct))
+	if through == "" {
+		through = direct
+	}
+	store, err := postgres.OpenExisting(t.Context(), through, postgres.Options{Timeout: time.Minute})
+	is.NoErr(err)
+	return store
+}
+
+func replayCorpus(t *testing.T, store ports.Store) {
+	s := newServer(t, options{store: store})
 	w := s.tenant()
 	raw, err := os.ReadFile("../../testdata/api-v1.json")
 	s.NoErr(err)

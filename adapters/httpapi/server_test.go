@@ -34,7 +34,7 @@ import (
 type server struct {
 	*is.I
 	t      *testing.T
-	store  *sqlite.Store
+	store  ports.Store
 	app    *app.App
 	router *mux.Router
 	url    string
@@ -46,14 +46,19 @@ type options struct {
 	rateLimit float64
 	linkLife  time.Duration
 	wrapStore func(ports.Store) ports.Store
+	store     ports.Store // nil: a new SQLite file
 }
 
 func newServer(t *testing.T, opt options) *server {
 	is := is.New(t)
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{})
-	is.NoErr(err)
+	store := opt.store
+	if store == nil {
+		var err error
+		store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), sqlite.Options{})
+		is.NoErr(err)
+	}
 	t.Cleanup(func() { _ = store.Close() })
-	var used ports.Store = store
+	used := store
 	if opt.wrapStore != nil {
 		used = opt.wrapStore(store)
 	}

@@ -38,6 +38,7 @@ func classify(ctx context.Context, err error) error {
 
 // codes are the SQLSTATEs that a user or an operator can do something about.
 var codes = map[string]error{
+	"08P01": unavailable(noStatements, nil), // a pooler does not take our parameters
 	"23505": domain.Conflict("exists", "this exists already"),
 	"23503": domain.NotFound("what this belongs to"),
 	"22021": domain.Invalid("text", "must be valid UTF-8 without NUL"),
@@ -53,7 +54,7 @@ var codes = map[string]error{
 	"57014": unavailable("the database ended the statement: it took too long", nil),
 }
 
-const noStatements = "prepared statements do not work here: behind PgBouncer add default_query_exec_mode=cache_describe to --db"
+const noStatements = "this looks like a pooler: for PgBouncer in transaction mode PgBouncer add default_query_exec_mode=cache_describe to --db"
 
 // classes are the first two characters of SQLSTATEs that mean a database out of order.
 var classes = map[string]string{

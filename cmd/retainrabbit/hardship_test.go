@@ -19,7 +19,7 @@ import (
 // Slow, silent and greedy clients do not keep others from being served.
 func TestHardClients(t *testing.T) {
 	is := is.New(t)
-	db := filepath.Join(t.TempDir(), "hard.db")
+	db := "sqlite:" + filepath.Join(t.TempDir(), "hard.db")
 	key := setUp(t, db)
 	p := serve(t, db)
 	a := newAPI(p.url, key)
@@ -84,21 +84,21 @@ func request(t *testing.T, a api, body io.Reader) *http.Request {
 // A key that the command line revokes is refused by the running server.
 func TestRevokedByTheCommandLine(t *testing.T) {
 	is := is.New(t)
-	db := filepath.Join(t.TempDir(), "revoke.db")
+	db := "sqlite:" + filepath.Join(t.TempDir(), "revoke.db")
 	key := setUp(t, db)
 	p := serve(t, db)
 	a := newAPI(p.url, key)
 	_, _, err := a.start()
 	is.NoErr(err)
-	list := command(t, "key", "list", "--db", "sqlite:"+db, "--json")
+	list := command(t, "key", "list", "--db", db, "--json")
 	id := regexp.MustCompile(`"id":"([^"]+)"`).FindStringSubmatch(list)[1]
-	command(t, "key", "revoke", id, "--db", "sqlite:"+db)
+	command(t, "key", "revoke", id, "--db", db)
 	time.Sleep(2 * time.Second) // what is promised
 	_, _, err = a.start()
 	is.True(err != nil && strings.Contains(err.Error(), "401"))
 
 	// And a flow that it applies is used at once, a key that it makes too.
-	fresh := regexp.MustCompile(`rk_live_\w+`).FindString(command(t, "key", "create", "--name", "n", "--scope", "read+write", "--db", "sqlite:"+db))
+	fresh := regexp.MustCompile(`rk_live_\w+`).FindString(command(t, "key", "create", "--name", "n", "--scope", "read+write", "--db", db))
 	_, _, err = newAPI(p.url, fresh).start()
 	is.NoErr(err)
 	is.NoErr(p.stop(syscall.SIGTERM))
@@ -107,7 +107,7 @@ func TestRevokedByTheCommandLine(t *testing.T) {
 // The first start shows a key and a link once, on stdout alone; what it shows works.
 func TestFirstStart(t *testing.T) {
 	is := is.New(t)
-	db := filepath.Join(t.TempDir(), "first.db")
+	db := "sqlite:" + filepath.Join(t.TempDir(), "first.db")
 	p := serve(t, db, "--metrics-addr", "127.0.0.1:0", "--log-level", "debug")
 	metricsAddr := ""
 	for range 100 { // it is logged right after the first line
@@ -151,7 +151,7 @@ func TestFirstStart(t *testing.T) {
 	is.NoErr(again.stop(syscall.SIGTERM))
 	is.Equal(again.stdout.String(), "") // shown once
 
-	empty := serve(t, filepath.Join(t.TempDir(), "empty.db"), "--no-bootstrap")
+	empty := serve(t, "sqlite:"+filepath.Join(t.TempDir(), "empty.db"), "--no-bootstrap")
 	is.NoErr(empty.stop(syscall.SIGTERM))
 	is.Equal(empty.stdout.String(), "")
 }

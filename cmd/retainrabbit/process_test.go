@@ -35,11 +35,11 @@ type process struct {
 
 var listening = regexp.MustCompile(`"msg":"listening","addr":"([^"]+)"`)
 
-// serve starts the server on a free port and waits until it listens.
+// serve starts the server of a database on a free port and waits until it listens.
 func serve(t *testing.T, db string, args ...string) *process {
 	t.Helper()
 	p := &process{I: is.New(t), t: t}
-	p.cmd = exec.Command(os.Args[0], append([]string{"serve", "--db", "sqlite:" + db, "--addr", "127.0.0.1:0", "--rate-limit", "0"}, args...)...)
+	p.cmd = exec.Command(os.Args[0], append([]string{"serve", "--db", db, "--addr", "127.0.0.1:0", "--rate-limit", "0"}, args...)...)
 	p.cmd.Env = append(os.Environ(), "RETAINRABBIT_TEST_PROCESS=1")
 	p.cmd.Stdout = &p.stdout
 	stderr, err := p.cmd.StderrPipe()
@@ -117,10 +117,15 @@ func (a api) stats() (c counts, err error) {
 }
 
 func (a api) send(method, target, body, media string, want int, into any) error {
+	return a.sendWith(http.Header{}, method, target, body, media, want, into)
+}
+
+func (a api) sendWith(header http.Header, method, target, body, media string, want int, into any) error {
 	req, err := http.NewRequest(method, target, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
+	req.Header = header
 	req.Header.Set("Authorization", "Bearer "+a.key)
 	req.Header.Set("Content-Type", media)
 	res, err := a.client.Do(req)
@@ -133,7 +138,7 @@ func (a api) send(method, target, body, media string, want int, into any) error 
 		return err
 	}
 	if res.StatusCode != want {
-		return fmt.Errorf("%s %s: %s %s", method, target, res.Status, answer)
+		return fmt.Errorf("%s %s: %s, Retry-After: %s, %s", method, target, res.Status, res.Header.Get("Retry-After"), answer)
 	}
 	if into == nil {
 		return nil
@@ -221,7 +226,8 @@ func killRounds(t *testing.T) int {
 // and the counts are a recount.
 func TestKill(t *testing.T) {
 	is := is.New(t)
-	db := filepath.Join(t.TempDir(), "kill.db")
+	path := filepath.Join(t.TempDir(), "kill.db")
+	db := "sqlite:" + path
 	key := setUp(t, db)
 	k := &acknowledged{outcomes: map[string]string{}, asked: map[string]string{}}
 	for round := range killRounds(t) {
@@ -236,7 +242,7 @@ func TestKill(t *testing.T) {
 	k.check(t, a)
 	stats, err := a.stats()
 	is.NoErr(err)
-	is.Equal(stats, recount(t, db))
+	is.Equal(stats, recount(t, path))
 	is.True(stats.Sessions >= len(k.outcomes))
 	t.Logf("%d sessions acknowledged, %d stored", len(k.outcomes), stats.Sessions)
 	is.True(len(k.outcomes) > 10*killRounds(t)) // there was load
@@ -246,7 +252,8 @@ func TestKill(t *testing.T) {
 // On SIGTERM what is in flight is finished and acknowledged, and the exit is 0.
 func TestGracefulShutdown(t *testing.T) {
 	is := is.New(t)
-	db := filepath.Join(t.TempDir(), "term.db")
+	path := filepath.Join(t.TempDir(), "term.db")
+	db := "sqlite:" + path
 	key := setUp(t, db)
 	k := &acknowledged{outcomes: map[string]string{}, asked: map[string]string{}}
 	for range 5 {
@@ -262,7 +269,7 @@ func TestGracefulShutdown(t *testing.T) {
 	k.check(t, newAPI(p.url, key))
 	stats, err := newAPI(p.url, key).stats()
 	is.NoErr(err)
-	is.Equal(stats, recount(t, db))
+	is.Equal(stats, recount(t, path))
 	// Every request that the server read was answered: no session is stored that
 	// was not acknowledged, and no decision.
 	is.Equal(stats.Sessions, len(k.outcomes))

@@ -45,7 +45,7 @@ func PublicMessage(err error) string {
 	var shown *domain.Error
 	switch status := Status(err); {
 	case status == http.StatusServiceUnavailable:
-		return "the service cannot do this right now: nothing was changed, try again"
+		return "the service cannot do this right now: try again, a POST with the same Idempotency-Key"
 	case status != http.StatusInternalServerError && errors.As(err, &shown):
 		return shown.Error()
 	}

@@ -1,0 +1,249 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+
+	"github.com/retainrabbit/retainrabbit/adapters/postgres"
+	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
+	"github.com/retainrabbit/retainrabbit/app"
+	"github.com/retainrabbit/retainrabbit/domain"
+	"github.com/retainrabbit/retainrabbit/ports"
+)
+
+// settings are parameters of a URL that set the server's for its connections.
+func settings(list ...string) string {
+	text := "&options="
+	for _, s := range list {
+		text += "-c%20" + strings.ReplaceAll(s, "=", "%3D") + "%20"
+	}
+	return text
+}
+
+func (w world) key(t testing.TB) domain.Key {
+	t.Helper()
+	k, _, err := w.app.CreateKey(t.Context(), app.KeyRequest{WorkspaceID: w.ws.ID, Name: "k", Mode: domain.Live, Scope: domain.ScopeRead})
+	is.New(t).NoErr(err)
+	return k
+}
+
+// Two transactions that lock each other out are both made in the end.
+func TestDeadlocksAreTriedAgain(t *testing.T) {
+	is := is.New(t)
+	w := newWorld(t, open(t, newDatabase(t)+settings("deadlock_timeout=50ms"), postgres.Options{Timeout: 10 * time.Second}))
+	one, two := w.key(t), w.key(t)
+	var runs atomic.Int64
+	var both, met sync.WaitGroup
+	met.Add(2)
+	for _, order := range [][]domain.Key{{one, two}, {two, one}} {
+		both.Go(func() {
+			wait := sync.OnceFunc(func() { met.Done(); met.Wait() })
+			err := w.store.InTx(t.Context(), func(ctx context.Context, tx ports.Tx) error {
+				runs.Add(1)
+				if err := tx.RevokeKey(ctx, w.ws.ID, order[0].ID, time.Now()); err != nil {
+					return err
+				}
+				wait() // until the other has locked its first, too
+				return tx.RevokeKey(ctx, w.ws.ID, order[1].ID, time.Now())
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	is.True(runs.Load() > 2) // one of them ran again
+}
+
+// Under a stricter isolation the server refuses what came second; it is run again.
+func TestSerializationFailuresAreTriedAgain(t *testing.T) {
+	is := is.New(t)
+	w := newWorld(t, open(t, newDatabase(t)+settings("default_transaction_isolation=serializable"), postgres.Options{Timeout: 10 * time.Second}))
+	s, err := w.start(t.Context())
+	is.NoErr(err)
+	var runs atomic.Int64
+	var both, met sync.WaitGroup
+	met.Add(2)
+	for range 2 {
+		both.Go(func() {
+			wait := sync.OnceFunc(func() { met.Done(); met.Wait() })
+			err := w.store.InTx(t.Context(), func(ctx context.Context, tx ports.Tx) error {
+				runs.Add(1)
+				if _, err := tx.Session(ctx, w.ws.ID, s.ID); err != nil {
+					return err
+				}
+				wait()
+				other := s
+				other.ID = domain.SessionID(strings.Replace(string(s.ID), "-", "-"+string(rune('0'+runs.Load())), 1))
+				return tx.CreateSession(ctx, other) // both count on one row
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	is.True(runs.Load() > 2)
+	is.Equal(w.sessions(t), int64(3))
+}
+
+func TestPoolExhausted(t *testing.T) {
+	is := is.New(t)
+	w := newWorld(t, open(t, newDatabase(t)+"&pool_max_conns=2", postgres.Options{Timeout: 300 * time.Millisecond}))
+	k := w.key(t)
+	release := make(chan struct{})
+	var holding, held sync.WaitGroup
+	holding.Add(2)
+	for range 2 {
+		held.Go(func() {
+			_ = w.store.InTx(context.Background(), func(context.Context, ports.Tx) error {
+				holding.Done()
+				<-release
+				return nil
+			})
+		})
+	}
+	holding.Wait()
+	began := time.Now()
+	_, read := w.store.Key(t.Context(), w.ws.ID, k.Public)
+	_, start := w.start(t.Context())
+	write := w.app.RevokeKey(t.Context(), w.ws.ID, k.ID)
+	for _, err := range []error{read, start, write} {
+		is.Equal(domain.KindOf(err), domain.ErrUnavailable)
+	}
+	is.True(time.Since(began) < 3*time.Second)
+	close(release)
+	held.Wait()
+	is.NoErr(w.app.RevokeKey(t.Context(), w.ws.ID, k.ID)) // the pool is whole again
+	_, err := w.start(t.Context())
+	is.NoErr(err)
+}
+
+// A statement that waits too long ends, by the server's time-out or by ours.
+func TestStatementTimeout(t *testing.T) {
+	for name, c := range map[string]struct {
+		parameters string
+		timeout    time.Duration
+		want       string
+	}{
+		"the server's": {settings("statement_timeout=100ms"), 10 * time.Second, "took too long"},
+		"ours":         {"", 200 * time.Millisecond, "did not answer in time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			url := newDatabase(t)
+			w := newWorld(t, open(t, url+c.parameters, postgres.Options{Timeout: c.timeout}))
+			k := w.key(t)
+			lock := direct(t, url)
+			_, err := lock.Exec(t.Context(), "BEGIN; SELECT 1 FROM api_keys FOR UPDATE")
+			is.NoErr(err)
+			err = w.app.RevokeKey(t.Context(), w.ws.ID, k.ID)
+			is.Equal(domain.KindOf(err), domain.ErrUnavailable)
+			is.True(strings.Contains(err.Error(), c.want))
+			_, err = lock.Exec(t.Context(), "ROLLBACK")
+			is.NoErr(err)
+			is.NoErr(w.app.RevokeKey(t.Context(), w.ws.ID, k.ID))
+		})
+	}
+}
+
+// A caller who gives up is told so, and not that the database failed.
+func TestCallerGivesUp(t *testing.T) {
+	is := is.New(t)
+	url := newDatabase(t)
+	w := newWorld(t, open(t, url, postgres.Options{}))
+	k := w.key(t)
+	lock := direct(t, url)
+	_, err := lock.Exec(t.Context(), "BEGIN; SELECT 1 FROM api_keys FOR UPDATE")
+	is.NoErr(err)
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	err = w.app.RevokeKey(ctx, w.ws.ID, k.ID)
+	is.True(errors.Is(err, context.DeadlineExceeded))
+	is.Equal(domain.KindOf(err), domain.Kind(""))
+}
+
+// One start that the server refuses does not take along those beside it.
+func TestOneBadStartFailsAlone(t *testing.T) {
+	is := is.New(t)
+	w := newWorld(t, open(t, newDatabase(t), postgres.Options{}))
+	first, err := w.start(t.Context())
+	is.NoErr(err)
+	var good, bad atomic.Int64
+	var all sync.WaitGroup
+	for i := range 64 {
+		all.Go(func() {
+			s := first
+			if i%8 > 0 {
+				other, err := w.start(t.Context())
+				if err == nil && other.ID != "" {
+					good.Add(1)
+				}
+				return
+			}
+			if _, err := w.store.StartSession(t.Context(), s, ports.StartCondition{}); domain.KindOf(err) == domain.ErrConflict {
+				bad.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	is.Equal(good.Load(), int64(56))
+	is.Equal(bad.Load(), int64(8))
+	is.Equal(w.sessions(t), int64(57))
+}
+
+// A full disk is said, loses nothing, and needs no restart when there is room again.
+func TestDiskFull(t *testing.T) {
+	is := is.New(t)
+	cluster := pgtest.New(t)
+	small := pgtest.TempDir(t)
+	options := "size=24m,mode=700"
+	if owner := pgtest.Owner(); owner != nil {
+		options += fmt.Sprintf(",uid=%d,gid=%d", owner.Uid, owner.Gid)
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", small).CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("a small tmpfs cannot be mounted: %s", out)
+		}
+		t.Skipf("SKIPPED: a small tmpfs cannot be mounted, so a full disk was not tested: %s", out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", small).Run() })
+	is.NoErr(cluster.Exec("postgres", "CREATE TABLESPACE small LOCATION '"+small+"'"))
+	is.NoErr(cluster.Exec("postgres", "CREATE DATABASE small TABLESPACE small"))
+	w := newWorld(t, open(t, cluster.URL("small"), postgres.Options{}))
+	var acked atomic.Int64
+	var full atomic.Value
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			for {
+				if _, err := w.start(t.Context()); err != nil {
+					full.Store(err)
+					return
+				}
+				acked.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	err, _ := full.Load().(error)
+	is.Equal(domain.KindOf(err), domain.ErrUnavailable)
+	is.True(strings.Contains(err.Error(), "disk is full"))
+	is.Equal(w.sessions(t), acked.Load())
+	is.True(acked.Load() > 1000)
+
+	is.NoErr(exec.Command("mount", "-o", "remount,size=64m", small).Run())
+	_, err = w.start(t.Context())
+	is.NoErr(err)
+	is.Equal(w.sessions(t), acked.Load()+1)
+}

@@ -1,0 +1,303 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/matryer/is"
+
+	"github.com/retainrabbit/retainrabbit/adapters/postgres"
+	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
+	"github.com/retainrabbit/retainrabbit/app"
+	"github.com/retainrabbit/retainrabbit/domain"
+	"github.com/retainrabbit/retainrabbit/ports"
+	"github.com/retainrabbit/retainrabbit/ports/porttest"
+)
+
+// world is a workspace with an active flow.
+type world struct {
+	store *postgres.Store
+	app   *app.App
+	ws    domain.Workspace
+}
+
+func newWorld(t testing.TB, store *postgres.Store) world {
+	is := is.New(t)
+	w := world{store: store, app: app.New(app.Config{Store: store})}
+	var err error
+	w.ws, err = w.app.CreateWorkspace(t.Context(), "Acme", "usd")
+	is.NoErr(err)
+	_, err = w.app.ApplyFlow(t.Context(), w.ws.ID, domain.FlowDocument{
+		Name: "Win-back", Slug: "win-back", Status: domain.Active,
+		Steps: domain.Steps{domain.OfferStep{Label: "o", Offer: domain.Pause{Months: 1}}},
+	})
+	is.NoErr(err)
+	return w
+}
+
+func (w world) start(ctx context.Context) (domain.Session, error) {
+	return w.app.StartSession(ctx, app.StartRequest{Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}})
+}
+
+func (w world) sessions(t testing.TB) int64 {
+	t.Helper()
+	stats, err := w.store.Stats(t.Context(), w.ws.ID, 0)
+	is.New(t).NoErr(err)
+	return stats.Total("usd").Sessions
+}
+
+// direct is a connection beside the store's own.
+func direct(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	is.New(t).NoErr(err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// The whole contract through a pooler that gives each transaction another
+// connection, three in all.
+func TestContractBehindPgBouncer(t *testing.T) {
+	cluster := pgtest.Shared(t)
+	port := cluster.PgBouncer(t, 3)
+	porttest.Store(t, func(t *testing.T) ports.Store {
+		url := pgtest.Through(newDatabase(t), cluster.Port, port, "&default_query_exec_mode=cache_describe&pool_max_conns=8")
+		return open(t, url, postgres.Options{Timeout: time.Minute})
+	})
+}
+
+// Two hundred clients share three connections without an error.
+func TestManyClientsBehindPgBouncer(t *testing.T) {
+	is := is.New(t)
+	cluster := pgtest.Shared(t)
+	port := cluster.PgBouncer(t, 3)
+	url := pgtest.Through(newDatabase(t), cluster.Port, port, "&default_query_exec_mode=cache_describe&pool_max_conns=200")
+	w := newWorld(t, open(t, url, postgres.Options{Timeout: time.Minute}))
+	var clients sync.WaitGroup
+	for range 200 {
+		clients.Go(func() {
+			for range 5 {
+				s, err := w.start(t.Context())
+				if err == nil {
+					_, err = w.app.Keep(t.Context(), s)
+				}
+				if err == nil {
+					_, err = w.store.Session(t.Context(), w.ws.ID, s.ID)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	clients.Wait()
+	stats, err := w.store.Stats(t.Context(), w.ws.ID, 0)
+	is.NoErr(err)
+	is.Equal(stats.Total("usd").Saved, int64(1000))
+}
+
+// Without the parameter that a pooler needs the error says which.
+func TestPoolerNeedsAParameter(t *testing.T) {
+	cluster := pgtest.Shared(t)
+	port := cluster.PgBouncer(t, 1)
+	_, err := postgres.OpenExisting(t.Context(), pgtest.Through(newDatabase(t), cluster.Port, port, ""), postgres.Options{})
+	if err == nil || !strings.Contains(err.Error(), "default_query_exec_mode=cache_describe") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestManyInstancesMigrateOnce(t *testing.T) {
+	is := is.New(t)
+	cluster := pgtest.Shared(t)
+	url := cluster.URL(cluster.Database(t))
+	var starts sync.WaitGroup
+	var made atomic.Int64
+	for range 10 {
+		starts.Go(func() {
+			store, err := postgres.Open(t.Context(), url, postgres.Options{Timeout: 10 * time.Second})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer store.Close()
+			_, ok, err := app.New(app.Config{Store: store}).Bootstrap(t.Context(), "First", winBack)
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				made.Add(1)
+			}
+		})
+	}
+	starts.Wait()
+	is.Equal(made.Load(), int64(1)) // one of them made the first workspace
+	var applied, twice int
+	is.NoErr(direct(t, url).QueryRow(t.Context(), "SELECT COUNT(*), COUNT(*) - COUNT(DISTINCT version_id) FROM goose_db_version WHERE version_id > 0").Scan(&applied, &twice))
+	is.True(applied > 0)
+	is.Equal(twice, 0)
+}
+
+var winBack = domain.FlowDocument{
+	Name: "Win-back", Slug: "win-back", Status: domain.Active,
+	Steps: domain.Steps{domain.OfferStep{Label: "o", Offer: domain.Pause{Months: 1}}},
+}
+
+// An older program goes on working on a schema that a newer one has expanded, and
+// refuses one that no longer is what it knows.
+func TestNewerSchemas(t *testing.T) {
+	is := is.New(t)
+	cluster := pgtest.Shared(t)
+	url := cluster.URL(cluster.Database(t))
+	is.NoErr(postgres.Migrate(t.Context(), url))
+	conn := direct(t, url)
+	exec := func(statement string) {
+		_, err := conn.Exec(t.Context(), statement)
+		is.NoErr(err)
+	}
+	exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (998, true)")
+	exec("ALTER TABLE sessions ADD COLUMN of_tomorrow TEXT NOT NULL DEFAULT ''")
+	w := newWorld(t, open(t, url, postgres.Options{}))
+	_, err := w.start(t.Context())
+	is.NoErr(err)
+
+	exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)")
+	exec("UPDATE schema_info SET compatible_from = 999")
+	for _, again := range []func(context.Context, string, postgres.Options) (*postgres.Store, error){postgres.Open, postgres.OpenExisting} {
+		_, err := again(t.Context(), url, postgres.Options{})
+		is.Equal(domain.KindOf(err), domain.ErrConflict)
+		is.True(strings.Contains(err.Error(), "schema 999") && strings.Contains(err.Error(), "newer retainrabbit"))
+	}
+}
+
+// The role that the README describes is enough to serve, and not enough to migrate.
+func TestLeastPrivilege(t *testing.T) {
+	is := is.New(t)
+	readme, err := os.ReadFile("../../README.md")
+	is.NoErr(err)
+	_, sql, ok := strings.Cut(string(readme), "<!-- role -->\n```sql\n")
+	is.True(ok)
+	sql, _, _ = strings.Cut(sql, "```")
+
+	cluster := pgtest.New(t)
+	is.NoErr(cluster.Exec("postgres", "CREATE DATABASE retainrabbit"))
+	owner := cluster.URL("retainrabbit")
+	served := strings.Replace(owner, "postgres@", "retainrabbit_serve@", 1)
+	is.NoErr(cluster.Exec("retainrabbit", sql))
+	_, err = postgres.Open(t.Context(), served, postgres.Options{})
+	is.Equal(domain.KindOf(err), domain.ErrUnavailable) // it may not create the tables
+	is.NoErr(postgres.Migrate(t.Context(), owner))
+	w := newWorld(t, open(t, served, postgres.Options{}))
+	s, err := w.start(t.Context())
+	is.NoErr(err)
+	_, err = w.app.Keep(t.Context(), s)
+	is.NoErr(err)
+	_, err = w.app.ForgetIdempotency(t.Context())
+	is.NoErr(err)
+	health, err := w.store.Health(t.Context())
+	is.NoErr(err)
+	is.True(!health.Owner && !health.Standby)
+	_, err = direct(t, served).Exec(t.Context(), "DROP TABLE sessions")
+	is.True(err != nil)
+}
+
+// Jobs that concern all instances are done by one of them.
+func TestJobsRunOnce(t *testing.T) {
+	is := is.New(t)
+	url := newDatabase(t)
+	var apps []*app.App
+	for range 4 {
+		apps = append(apps, app.New(app.Config{Store: open(t, url, postgres.Options{})}))
+	}
+	for range 8 {
+		_, err := apps[0].CreateWorkspace(t.Context(), "W", "usd")
+		is.NoErr(err)
+	}
+	var total atomic.Int64
+	var all sync.WaitGroup
+	for _, a := range apps {
+		all.Go(func() {
+			n, err := a.ForgetIdempotency(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			total.Add(int64(n))
+		})
+	}
+	all.Wait()
+	is.Equal(total.Load(), int64(8)) // each workspace by one
+}
+
+// Keys that many instances are given at once begin one session.
+func TestIdempotentAcrossInstances(t *testing.T) {
+	is := is.New(t)
+	url := newDatabase(t)
+	w := newWorld(t, open(t, url, postgres.Options{Timeout: 10 * time.Second}))
+	apps := []*app.App{w.app}
+	for range 3 {
+		apps = append(apps, app.New(app.Config{Store: open(t, url, postgres.Options{Timeout: 10 * time.Second})}))
+	}
+	for key := range 20 {
+		var ids sync.Map
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() {
+				s, err := apps[i%len(apps)].StartSession(t.Context(), app.StartRequest{
+					Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}, IdempotencyKey: fmt.Sprint("retry ", key),
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				ids.Store(s.ID, true)
+			})
+		}
+		all.Wait()
+		n := 0
+		ids.Range(func(any, any) bool { n++; return true })
+		is.Equal(n, 1)
+	}
+	is.Equal(w.sessions(t), int64(20))
+}
+
+// A database that is moved is the same afterwards, also when the move is cut off.
+func TestCopyIsContinued(t *testing.T) {
+	is := is.New(t)
+	from := newWorld(t, open(t, newDatabase(t), postgres.Options{}))
+	for i := range 700 {
+		s, err := from.app.StartSession(t.Context(), app.StartRequest{
+			Workspace: from.ws, Mode: []domain.Mode{domain.Live, domain.Test}[i%2], Customer: domain.Customer{ID: "cus"}, IdempotencyKey: fmt.Sprint(i),
+		})
+		is.NoErr(err)
+		if i%3 == 0 {
+			_, err = from.app.Cancel(t.Context(), s)
+			is.NoErr(err)
+		}
+	}
+	to := open(t, newDatabase(t), postgres.Options{Timeout: time.Minute})
+	for cut := int64(300); ; cut += 300 { // cut off again and again, later each time
+		ctx, stop := context.WithCancel(t.Context())
+		copied, err := app.Copy(ctx, from.store, to, func(done, _ int64) {
+			if done >= cut {
+				stop()
+			}
+		})
+		stop()
+		if err != nil {
+			is.True(errors.Is(err, context.Canceled))
+			continue
+		}
+		is.Equal(copied.Sessions, int64(700))
+		is.Equal(copied.Events, int64(234))
+		is.Equal(copied.Idempotency, int64(700))
+		is.True(cut > 900) // it was cut off before
+		break
+	}
+}
