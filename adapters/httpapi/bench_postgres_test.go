@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/matryer/is"
@@ -127,4 +129,62 @@ func BenchmarkPostgresGetSession(b *testing.B) {
 	inTurn(b, "×point-select",
 		func() float64 { return w.pgbench(b, point) },
 		func() float64 { return load(b, w.url, same(get(w.key, "/api/v1/sessions/"+id))) })
+}
+
+// The stats of ten million sessions against those of a thousand, spread over as many
+// days. It takes some minutes to fill.
+func BenchmarkPostgresStatsOfTenMillion(b *testing.B) {
+	w := newPGBenchWorld(b, 1)
+	is := is.New(b)
+	// By SQL, as the program would have stored and counted them.
+	is.NoErr(w.cluster.Exec("postgres", fmt.Sprintf(`INSERT INTO sessions SELECT workspace_id, 0, day * 86400000::bigint + i, id, flow_id, flow_version, 1790000000000,
+	'cus_12345678', 'sub_12345678', 'usd', 2500, '', '', '', '', '', 'too expensive', '', 'survey', -1, '', 0, 'pending', '', '', 0, 0, 1
+	FROM (SELECT k.workspace_id, f.id AS flow_id, 1 AS flow_version, i, to_char(i, 'FM00000000') || '-0000-7000-8000-000000000000' AS id, 20000 + i %% 365 AS day
+		FROM generate_series(1, 10000000) i, api_keys k JOIN flows f ON f.workspace_id = k.workspace_id WHERE k.workspace_id <> '%s') s`, w.ws.ID)))
+	is.NoErr(w.cluster.Exec("postgres", `INSERT INTO session_stats SELECT workspace_id, created_at / 86400000, 'usd', COUNT(*), 0, 0, 0, 0, 0, 0 FROM sessions GROUP BY 1, 2
+	ON CONFLICT (workspace_id, day, currency) DO NOTHING`))
+	is.NoErr(w.cluster.Exec("postgres", `INSERT INTO session_stats SELECT workspace_id, 0, 'usd', COUNT(*), 0, 0, 0, 0, 0, 0 FROM sessions GROUP BY 1
+	ON CONFLICT (workspace_id, day, currency) DO NOTHING`))
+	is.NoErr(w.cluster.Exec("postgres", "VACUUM ANALYZE"))
+	inTurn(b, "×rate-of-1000",
+		func() float64 { return load(b, w.url, same(get(w.key, "/api/v1/stats?window=365d"))) },
+		func() float64 { return load(b, w.url, same(get(w.keys[0], "/api/v1/stats?window=365d"))) })
+}
+
+// Two instances on one database against one: what they do together, and how much of
+// the processors a start costs either way.
+func BenchmarkPostgresTwoInstances(b *testing.B) {
+	w := newPGBenchWorld(b, 1)
+	is := is.New(b)
+	store, err := postgres.Open(b.Context(), w.cluster.URL("postgres"), postgres.Options{})
+	is.NoErr(err)
+	b.Cleanup(func() { _ = store.Close() })
+	second := w.serve(b, store)
+	run := 0
+	starts := func(addrs ...string) float64 {
+		run++
+		return loadAll(b, addrs, func(conn, turn int) string {
+			return post(w.keys[0], fmt.Sprintf("Idempotency-Key: two-%d-%d-%d\r\n", run, conn, turn))
+		})
+	}
+	inTurn(b, "×one-instance", func() float64 { return starts(w.url) }, func() float64 { return starts(w.url, second) })
+	for name, addrs := range map[string][]string{"cpu-µs/start-by-one": {w.url}, "cpu-µs/start-by-two": {w.url, second}} {
+		before, began := busy(b), time.Now()
+		rate := starts(addrs...)
+		b.ReportMetric((busy(b)-before).Seconds()*1e6/(rate*time.Since(began).Seconds()), name)
+	}
+}
+
+// busy is how long the processors of the machine have worked, all together.
+func busy(b *testing.B) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile("/proc/stat")
+	is.New(b).NoErr(err)
+	fields := strings.Fields(strings.SplitN(string(text), "\n", 2)[0])
+	var ticks int64
+	for _, i := range []int{1, 2, 3, 6, 7} { // user, nice, system, irq, softirq
+		n, _ := strconv.ParseInt(fields[i], 10, 64)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }

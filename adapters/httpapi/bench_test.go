@@ -124,12 +124,17 @@ func newBenchWorldOn(b *testing.B, store ports.Store, sessions int) *benchWorld 
 	_, w.key, err = w.app.CreateKey(ctx, app.KeyRequest{WorkspaceID: w.ws.ID, Name: "bench", Mode: domain.Live, Scope: domain.ScopeReadWrite})
 	is.NoErr(err)
 	w.fill(b, sessions)
+	w.url = w.serve(b, store)
+	return w
+}
+
+// serve starts the API on a store and returns its address.
+func (w *benchWorld) serve(b *testing.B, store ports.Store) string {
 	r := mux.NewRouter().SkipClean(true)
-	httpapi.Register(r, httpapi.Config{App: w.app, Store: store, BaseURL: "http://127.0.0.1:8080", Log: slog.New(slog.DiscardHandler)})
+	httpapi.Register(r, httpapi.Config{App: app.New(app.Config{Store: store}), Store: store, BaseURL: "http://127.0.0.1:8080", Log: slog.New(slog.DiscardHandler)})
 	server := httptest.NewServer(r)
 	b.Cleanup(server.Close)
-	w.url = server.Listener.Addr().String()
-	return w
+	return server.Listener.Addr().String()
 }
 
 // fill starts sessions through the application, many at once, on the days of a year.
@@ -195,13 +200,18 @@ func same(request string) func(conn, turn int) string {
 // load sends requests, one after the other on every connection, and returns the
 // answers a second.
 func load(b *testing.B, addr string, request func(conn, turn int) string) float64 {
+	return loadAll(b, []string{addr}, request)
+}
+
+// loadAll is load on several servers, each with as many of the connections.
+func loadAll(b *testing.B, addrs []string, request func(conn, turn int) string) float64 {
 	var total int64
 	var mu sync.Mutex
 	var done sync.WaitGroup
 	end := time.Now().Add(roundTime)
 	for c := range connections {
 		done.Go(func() {
-			conn, err := net.Dial("tcp", addr)
+			conn, err := net.Dial("tcp", addrs[c%len(addrs)])
 			if err != nil {
 				b.Error(err)
 				return

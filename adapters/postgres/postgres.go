@@ -117,7 +117,7 @@ func open(ctx context.Context, url string, opt Options) (*Store, error) {
 	if s.timeout == 0 {
 		s.timeout = DefaultTimeout
 	}
-	s.Reads.Conn = reader{s}
+	s.Conn = reader{s}
 	s.starter = startLanes(s, opt.OnCommit)
 	if err := s.Ping(ctx); err != nil {
 		_ = s.Close()
