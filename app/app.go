@@ -178,6 +178,9 @@ type Bootstrapped struct {
 // nothing. A store that has a workspace is left alone: ok is false. Of many
 // instances that start at once on an empty store one makes these.
 func (a *App) Bootstrap(ctx context.Context, name string, doc domain.FlowDocument) (made Bootstrapped, ok bool, err error) {
+	if there, err := a.store.Workspaces(ctx); err != nil || len(there) > 0 {
+		return Bootstrapped{}, false, err
+	}
 	w, err := a.newWorkspace(name, "")
 	if err != nil {
 		return Bootstrapped{}, false, err

@@ -36,14 +36,21 @@ func (a *App) KeyUsed(k domain.Key) {
 }
 
 // Workers runs the background work until ctx ends, and then writes down what is
-// left. What fails is logged and tried again.
+// left. What fails is tried again, and logged when it begins to fail and when it
+// works again.
 func (a *App) Workers(ctx context.Context, log *slog.Logger) {
 	usage, forget := time.NewTicker(usageEvery), time.NewTicker(forgetEvery)
 	defer usage.Stop()
 	defer forget.Stop()
+	failing := map[string]bool{}
 	report := func(what string, err error) {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			log.Error("background work failed, will be tried again", "work", what, "error", err)
+		switch failed := err != nil && !errors.Is(err, context.Canceled); {
+		case failed && !failing[what]:
+			log.Error("background work fails, and is tried again", "work", what, "error", err)
+			failing[what] = true
+		case !failed && failing[what]:
+			log.Info("background work succeeds again", "work", what)
+			failing[what] = false
 		}
 	}
 	for {

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 
 	"github.com/retainrabbit/retainrabbit/adapters/postgres"
@@ -137,18 +139,38 @@ func BenchmarkPostgresStatsOfTenMillion(b *testing.B) {
 	w := newPGBenchWorld(b, 1)
 	is := is.New(b)
 	// By SQL, as the program would have stored and counted them.
-	is.NoErr(w.cluster.Exec("postgres", fmt.Sprintf(`INSERT INTO sessions SELECT workspace_id, 0, day * 86400000::bigint + i, id, flow_id, flow_version, 1790000000000,
+	const chunk = 250_000
+	for from := 1; from < 10_000_000; from += chunk {
+		is.NoErr(w.cluster.Exec("postgres", fmt.Sprintf(`INSERT INTO sessions SELECT workspace_id, 0, day * 86400000::bigint + i, id, flow_id, 1, 1790000000000,
 	'cus_12345678', 'sub_12345678', 'usd', 2500, '', '', '', '', '', 'too expensive', '', 'survey', -1, '', 0, 'pending', '', '', 0, 0, 1
-	FROM (SELECT k.workspace_id, f.id AS flow_id, 1 AS flow_version, i, to_char(i, 'FM00000000') || '-0000-7000-8000-000000000000' AS id, 20000 + i %% 365 AS day
-		FROM generate_series(1, 10000000) i, api_keys k JOIN flows f ON f.workspace_id = k.workspace_id WHERE k.workspace_id <> '%s') s`, w.ws.ID)))
+	FROM (SELECT k.workspace_id, f.id AS flow_id, i, to_char(i, 'FM00000000') || '-0000-7000-8000-000000000000' AS id, 20000 + i %% 365 AS day
+		FROM generate_series(%d, %d) i, api_keys k JOIN flows f ON f.workspace_id = k.workspace_id WHERE k.workspace_id <> '%s') s`, from, from+chunk-1, w.ws.ID)))
+	}
 	is.NoErr(w.cluster.Exec("postgres", `INSERT INTO session_stats SELECT workspace_id, created_at / 86400000, 'usd', COUNT(*), 0, 0, 0, 0, 0, 0 FROM sessions GROUP BY 1, 2
 	ON CONFLICT (workspace_id, day, currency) DO NOTHING`))
 	is.NoErr(w.cluster.Exec("postgres", `INSERT INTO session_stats SELECT workspace_id, 0, 'usd', COUNT(*), 0, 0, 0, 0, 0, 0 FROM sessions GROUP BY 1
 	ON CONFLICT (workspace_id, day, currency) DO NOTHING`))
 	is.NoErr(w.cluster.Exec("postgres", "VACUUM ANALYZE"))
+	is.NoErr(w.cluster.Exec("postgres", `INSERT INTO session_events SELECT workspace_id, id, seq, md5(id || seq), 0, 'session_saved', created_at,
+	'{"flowVersion":1,"reason":"Too expensive","choice":"accept","outcome":"saved","recovered":1750,"currency":"usd","step":1}'
+	FROM sessions, generate_series(1, 3) seq WHERE id < '00100000'`))
+	for _, table := range []string{"sessions", "session_events"} {
+		b.ReportMetric(w.bytesPerRow(b, table), "bytes/"+table)
+	}
 	inTurn(b, "×rate-of-1000",
 		func() float64 { return load(b, w.url, same(get(w.key, "/api/v1/stats?window=365d"))) },
 		func() float64 { return load(b, w.url, same(get(w.keys[0], "/api/v1/stats?window=365d"))) })
+}
+
+// bytesPerRow is what a row of a table takes on disk, with its indexes.
+func (w *pgBenchWorld) bytesPerRow(b *testing.B, table string) (bytes float64) {
+	b.Helper()
+	is := is.New(b)
+	conn, err := pgx.Connect(b.Context(), w.cluster.URL("postgres"))
+	is.NoErr(err)
+	defer conn.Close(context.Background())
+	is.NoErr(conn.QueryRow(b.Context(), fmt.Sprintf("SELECT CAST(pg_total_relation_size('%[1]s') AS FLOAT8) / COUNT(*) FROM %[1]s", table)).Scan(&bytes))
+	return bytes
 }
 
 // Two instances on one database against one: what they do together, and how much of

@@ -181,20 +181,16 @@ func TestNewerSchemas(t *testing.T) {
 // The role that the README describes is enough to serve, and not enough to migrate.
 func TestLeastPrivilege(t *testing.T) {
 	is := is.New(t)
-	readme, err := os.ReadFile("../../README.md")
-	is.NoErr(err)
-	_, sql, ok := strings.Cut(string(readme), "<!-- role -->\n```sql\n")
-	is.True(ok)
-	sql, _, _ = strings.Cut(sql, "```")
-
+	before, after := readmeSQL(t, "role"), readmeSQL(t, "role after")
 	cluster := pgtest.New(t)
 	is.NoErr(cluster.Exec("postgres", "CREATE DATABASE retainrabbit"))
 	owner := cluster.URL("retainrabbit")
 	served := strings.Replace(owner, "postgres@", "retainrabbit_serve@", 1)
-	is.NoErr(cluster.Exec("retainrabbit", sql))
-	_, err = postgres.Open(t.Context(), served, postgres.Options{})
+	is.NoErr(cluster.Exec("retainrabbit", before))
+	_, err := postgres.Open(t.Context(), served, postgres.Options{})
 	is.Equal(domain.KindOf(err), domain.ErrUnavailable) // it may not create the tables
 	is.NoErr(postgres.Migrate(t.Context(), owner))
+	is.NoErr(cluster.Exec("retainrabbit", after))
 	w := newWorld(t, open(t, served, postgres.Options{}))
 	s, err := w.start(t.Context())
 	is.NoErr(err)
@@ -205,8 +201,23 @@ func TestLeastPrivilege(t *testing.T) {
 	health, err := w.store.Health(t.Context())
 	is.NoErr(err)
 	is.True(!health.Owner && !health.Standby)
-	_, err = direct(t, served).Exec(t.Context(), "DROP TABLE sessions")
-	is.True(err != nil)
+	for _, forbidden := range []string{"DROP TABLE sessions", "DELETE FROM sessions", "DELETE FROM session_events", "UPDATE session_events SET data = ''"} {
+		_, err = direct(t, served).Exec(t.Context(), forbidden)
+		is.True(err != nil)
+	}
+}
+
+// readmeSQL is the block of SQL behind a mark.
+func readmeSQL(t *testing.T, mark string) string {
+	t.Helper()
+	is := is.New(t)
+	text, err := os.ReadFile("../../README.md")
+	is.NoErr(err)
+	_, sql, ok := strings.Cut(string(text), "<!-- "+mark+" -->\n```sql\n")
+	is.True(ok)
+	sql, _, ok = strings.Cut(sql, "```")
+	is.True(ok)
+	return sql
 }
 
 // Jobs that concern all instances are done by one of them.

@@ -318,3 +318,33 @@ func TestNetworkPause(t *testing.T) {
 	s.check(t, a, cluster.URL("postgres"))
 	is.NoErr(p.stop(syscall.SIGTERM))
 }
+
+// An instance on a standby serves reads, and refuses writes honestly.
+func TestReadReplica(t *testing.T) {
+	is := is.New(t)
+	primary := pgtest.New(t)
+	key := setUp(t, primary.URL("postgres"))
+	standby := primary.Standby(t)
+	one, two := serve(t, primary.URL("postgres")), serve(t, standby.URL("postgres"))
+	writer, reader := newAPI(one.url, key), newAPI(two.url, key)
+	id, link, err := writer.start()
+	is.NoErr(err)
+	is.NoErr(writer.decide(one.url+link[strings.Index(link, "/flow/"):], "keep"))
+	for range 100 { // it is as far behind as its replication
+		var got string
+		if got, err = reader.outcome(id); err == nil && got == "saved" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	is.NoErr(err)
+	want, err := writer.stats()
+	is.NoErr(err)
+	got, err := reader.stats()
+	is.NoErr(err)
+	is.Equal(got, want)
+	_, _, err = reader.start()
+	is.True(err != nil && strings.Contains(err.Error(), "503"))
+	is.NoErr(one.stop(syscall.SIGTERM))
+	is.NoErr(two.stop(syscall.SIGTERM))
+}
