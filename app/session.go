@@ -47,7 +47,7 @@ func (a *App) StartSession(ctx context.Context, req StartRequest) (domain.Sessio
 		switch {
 		case flowChanged(err) && attempt < startAttempts:
 			continue
-		case err != nil && req.IdempotencyKey != "":
+		case err != nil && req.IdempotencyKey != "" && !errors.Is(err, domain.ErrUnavailable):
 			return a.startedBefore(ctx, req, err)
 		case err != nil || id == s.ID:
 			return s, err

@@ -13,7 +13,7 @@ import (
 
 // How often the workers run, and how long an idempotency key is kept at least.
 const (
-	usageEvery      = 5 * time.Second
+	usageEvery      = 30 * time.Second
 	forgetEvery     = 15 * time.Minute
 	idempotencyLife = 24 * time.Hour
 )
@@ -68,21 +68,26 @@ func (a *App) Workers(ctx context.Context, log *slog.Logger) {
 }
 
 // FlushUsage writes down when keys were last used. What could not be written is
-// tried again the next time.
+// tried again the next time; a store that is away is not asked for each key.
 func (a *App) FlushUsage(ctx context.Context) error {
 	a.usage.mu.Lock()
 	last := a.usage.last
 	a.usage.last = nil
 	a.usage.mu.Unlock()
 	var errs []error
+	away := false
 	for key, at := range last {
-		err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
-			return tx.TouchKey(ctx, key.workspace, key.id, at)
-		})
-		if err != nil {
+		if !away {
+			err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
+				return tx.TouchKey(ctx, key.workspace, key.id, at)
+			})
+			if err == nil {
+				continue
+			}
 			errs = append(errs, err)
-			a.usage.note(key, at)
+			away = errors.Is(err, domain.ErrUnavailable)
 		}
+		a.usage.note(key, at)
 	}
 	return errors.Join(errs...)
 }
@@ -129,6 +134,9 @@ func (a *App) ForgetIdempotency(ctx context.Context) (done int, err error) {
 			done++
 		}
 		errs = append(errs, err)
+		if errors.Is(err, domain.ErrUnavailable) {
+			break
+		}
 	}
 	return done, errors.Join(errs...)
 }

@@ -143,7 +143,7 @@ func BenchmarkPostgresStatsOfTenMillion(b *testing.B) {
 	for from := 1; from < 10_000_000; from += chunk {
 		is.NoErr(w.cluster.Exec("postgres", fmt.Sprintf(`INSERT INTO sessions SELECT workspace_id, 0, day * 86400000::bigint + i, id, flow_id, 1, 1790000000000,
 	'cus_12345678', 'sub_12345678', 'usd', 2500, '', '', '', '', '', 'too expensive', '', 'survey', -1, '', 0, 'pending', '', '', 0, 0, 1
-	FROM (SELECT k.workspace_id, f.id AS flow_id, i, to_char(i, 'FM00000000') || '-0000-7000-8000-000000000000' AS id, 20000 + i %% 365 AS day
+	FROM (SELECT k.workspace_id, f.id AS flow_id, i, to_char(i, 'FM00000000') || '-0000-7000-8000-000000000000' AS id, (CURRENT_DATE - DATE '1970-01-01') - i %% 365 AS day
 		FROM generate_series(%d, %d) i, api_keys k JOIN flows f ON f.workspace_id = k.workspace_id WHERE k.workspace_id <> '%s') s`, from, from+chunk-1, w.ws.ID)))
 	}
 	is.NoErr(w.cluster.Exec("postgres", `INSERT INTO session_stats SELECT workspace_id, created_at / 86400000, 'usd', COUNT(*), 0, 0, 0, 0, 0, 0 FROM sessions GROUP BY 1, 2

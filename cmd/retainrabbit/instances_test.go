@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/matryer/is"
 
 	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
@@ -184,10 +185,14 @@ func startSoak(a api) *soak {
 }
 
 func (s *soak) customer(a api, i int) {
-	var id, link string
-	if !s.timed(func() (err error) { id, link, err = a.start(); return err }) {
+	key := uuid.NewString() // as a careful backend does
+	var body struct{ Data struct{ ID, URL string } }
+	if !s.timed(func() error {
+		return a.sendWith(http.Header{"Idempotency-Key": {key}}, "POST", a.url+"/api/v1/sessions", `{"customerId":"cus_1","mrrCents":2500}`, "application/json", http.StatusCreated, &body)
+	}) {
 		return
 	}
+	id, link := body.Data.ID, body.Data.URL
 	s.known.set(id, "pending", "")
 	action, outcome := []string{"keep", "cancel"}[i%2], []string{"saved", "canceled"}[i%2]
 	s.known.set(id, "pending", outcome)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/retainrabbit/retainrabbit/domain"
 	"github.com/retainrabbit/retainrabbit/ports"
@@ -165,7 +166,9 @@ func everyWrite(ctx context.Context, tx ports.Tx, w world) error {
 	e.ID = domain.EventID(newID())
 	other := domain.Workspace{ID: domain.WorkspaceID(newID()), Name: "Other", Currency: "usd", LinkSecret: "s", CreatedAt: now}
 	_, forgetErr := tx.ForgetIdempotency(ctx, w.ws.ID, now.AddDate(1, 0, 0))
-	return errors.Join(err, forgetErr,
+	_, leaseErr := tx.TakeLease(ctx, w.ws.ID, "job", "a", now, now.Add(time.Minute))
+	return errors.Join(err, forgetErr, leaseErr,
+		tx.CreateIdempotency(ctx, w.ws.ID, domain.Test, w.record),
 		tx.CreateWorkspace(ctx, other),
 		tx.CreateKey(ctx, newKey(w.ws.ID)),
 		tx.RevokeKey(ctx, w.ws.ID, w.key.ID, now),
@@ -200,5 +203,10 @@ func (f *fixture) unchanged(w world) {
 	record, err := f.store.Idempotency(f.ctx, w.ws.ID, w.session.Mode, w.record.Key)
 	f.NoErr(err)
 	f.Equal(record, w.record)
+	counts, err := f.store.Counts(f.ctx, w.ws.ID)
+	f.NoErr(err)
+	f.Equal(counts, ports.Counts{Keys: 1, Flows: 1, FlowVersions: 1, Sessions: 1, Events: 1, Idempotency: 1})
+	_, err = f.store.LeaseHolder(f.ctx, w.ws.ID, "job")
+	f.kind(err, domain.ErrNotFound)
 	f.equalsRecount(w.ws.ID, w.session)
 }
