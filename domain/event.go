@@ -33,6 +33,7 @@ type Event struct {
 // EventData is what an event says, by its Type.
 type EventData struct {
 	FlowVersion int             `json:"flowVersion"`
+	Policy      string          `json:"policy,omitempty"` // Policy.Ref of the customer's place
 	Screen      Stage           `json:"screen,omitempty"`
 	Step        *int            `json:"step,omitempty"`  // index in the flow's steps
 	Offer       json.RawMessage `json:"offer,omitempty"` // its terms, as in a flow document

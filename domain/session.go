@@ -254,9 +254,12 @@ func (s *Session) take(reason, feedback string) {
 	}
 }
 
+// offer makes the offer that fits, if the law of the customer's place lets one be made.
 func (s *Session) offer(steps Steps) {
-	s.Offered = steps.Route(s.Reason, s.Customer.Currency)
-	s.Stage = StageOffer
+	s.Offered, s.Stage = noOffer, StageOffer
+	if s.Customer.Policy().Offers != OffersAfterCancel {
+		s.Offered = steps.Route(s.Reason, s.Customer.Currency)
+	}
 	if s.Offered == noOffer {
 		s.Stage = StageConfirm
 	}
@@ -284,7 +287,7 @@ func (s Session) again(c Choice) (Session, Event, error) {
 
 func (s Session) next(kind EventType, now time.Time, data EventData) (Session, Event) {
 	s.Version++
-	data.FlowVersion = s.FlowVersion
+	data.FlowVersion, data.Policy = s.FlowVersion, s.Customer.Policy().Ref()
 	return s, Event{WorkspaceID: s.WorkspaceID, SessionID: s.ID, Mode: s.Mode, Type: kind, At: now, Data: data}
 }
 
