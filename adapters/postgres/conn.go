@@ -105,6 +105,7 @@ type session struct {
 	conn       *pgx.Conn
 	failed     error
 	committing bool
+	pending    chan sent // of a commit that is no longer waited for; else nil
 }
 
 var _ sqlstore.Pipe = (*session)(nil)
@@ -140,21 +141,47 @@ func (c *session) Send(ctx context.Context, statements []sqlstore.Statement) ([]
 	for _, s := range statements {
 		batch.Queue(s.SQL, s.Args...)
 	}
-	c.committing = statements[len(statements)-1].SQL == "COMMIT"
-	results := c.conn.SendBatch(ctx, batch)
-	counts := make([]int64, len(statements))
-	for i := range statements {
+	if c.committing = statements[len(statements)-1].SQL == "COMMIT"; !c.committing {
+		counts, err := send(ctx, c.conn, batch)
+		return counts, c.note(err)
+	}
+	// A commit is never given up, only no longer waited for: to cancel one that waits
+	// for its standby would leave it done here alone, and seen, and lost in a failover.
+	ended := make(chan sent, 1)
+	go func() {
+		counts, err := send(context.Background(), c.conn, batch)
+		ended <- sent{counts, err}
+	}()
+	select {
+	case end := <-ended:
+		return end.counts, c.note(end.err)
+	case <-ctx.Done():
+		c.pending = ended
+		return nil, c.note(ctx.Err())
+	}
+}
+
+// sent is what came of a batch.
+type sent struct {
+	counts []int64
+	err    error
+}
+
+func send(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) ([]int64, error) {
+	results := conn.SendBatch(ctx, batch)
+	counts := make([]int64, batch.Len())
+	for i, q := range batch.QueuedQueries {
 		tag, err := results.Exec()
-		if err == nil && c.committing && i == len(statements)-1 && tag.String() == "ROLLBACK" {
+		if err == nil && q.SQL == "COMMIT" && tag.String() == "ROLLBACK" {
 			err = errRolledBack
 		}
 		if err != nil {
 			_ = results.Close() // says the same again
-			return nil, c.note(err)
+			return nil, err
 		}
 		counts[i] = tag.RowsAffected()
 	}
-	return counts, c.note(results.Close())
+	return counts, results.Close()
 }
 
 // transact runs fn on a connection, which fn puts in a transaction and commits.
@@ -176,14 +203,34 @@ func (s *Store) transact(ctx context.Context, fn func(ctx context.Context, c *se
 }
 
 func (s *Store) transactOnce(ctx, bounded context.Context, fn func(ctx context.Context, c *session) error) (again bool, err error) {
+	select {
+	case s.writers <- struct{}{}:
+	case <-bounded.Done():
+		return false, classify(ctx, bounded.Err())
+	}
 	conn, err := s.pool.Acquire(bounded)
 	if err != nil {
+		<-s.writers
 		return lost(err), classify(ctx, err)
 	}
 	c := &session{ctx: ctx, conn: conn.Conn()}
-	defer func() { release(conn) }() // also when fn panics, or ends its goroutine
+	defer s.finish(c, conn) // also when fn panics, or ends its goroutine
 	err = fn(bounded, c)
 	return err != nil && (collided(c.failed) || !c.committing && lost(c.failed)), err
+}
+
+// finish gives the connection back, when its commit has ended.
+func (s *Store) finish(c *session, conn *pgxpool.Conn) {
+	if c.pending == nil {
+		release(conn)
+		<-s.writers
+		return
+	}
+	go func() {
+		<-c.pending
+		release(conn)
+		<-s.writers
+	}()
 }
 
 // idle is the transaction status of a connection without one.

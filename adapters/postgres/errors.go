@@ -38,14 +38,14 @@ func classify(ctx context.Context, err error) error {
 
 // codes are the SQLSTATEs that a user or an operator can do something about.
 var codes = map[string]error{
-	"08P01": unavailable(noStatements, nil), // a pooler does not take our parameters
 	"23505": domain.Conflict("exists", "this exists already"),
 	"23503": domain.NotFound("what this belongs to"),
 	"22021": domain.Invalid("text", "must be valid UTF-8 without NUL"),
 	"40001": unavailable("the database is busy", nil),
 	"40P01": unavailable("the database is busy", nil),
-	"42501": unavailable("the database role lacks a privilege: see the README, Operating", nil),
+	"42501": unavailable("the database role lacks a privilege: see Role in the README", nil),
 	"42P01": unavailable("the schema is missing: run `retainrabbit migrate`", nil),
+	"42P07": domain.Conflict("not_empty", "the database has tables of another program: use an empty one"),
 	"42P05": unavailable(noStatements, nil),
 	"26000": unavailable(noStatements, nil),
 	"25006": unavailable("the database server is read-only: it may be a standby", nil),
@@ -54,7 +54,7 @@ var codes = map[string]error{
 	"57014": unavailable("the database ended the statement: it took too long", nil),
 }
 
-const noStatements = "this looks like a pooler: for PgBouncer in transaction mode PgBouncer add default_query_exec_mode=cache_describe to --db"
+const noStatements = "this looks like a pooler: for PgBouncer in transaction mode add default_query_exec_mode=cache_describe to --db"
 
 // classes are the first two characters of SQLSTATEs that mean a database out of order.
 var classes = map[string]string{
@@ -68,6 +68,9 @@ var classes = map[string]string{
 }
 
 func classifyCode(failure *pgconn.PgError) error {
+	if failure.Code == "08P01" && strings.Contains(failure.Message, "startup parameter") { // a pooler does not take ours
+		return unavailable(noStatements, failure)
+	}
 	var known *domain.Error
 	if errors.As(codes[failure.Code], &known) {
 		named := *known

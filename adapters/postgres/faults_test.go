@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,14 +98,15 @@ func TestSerializationFailuresAreTriedAgain(t *testing.T) {
 	is.Equal(w.sessions(t), int64(3))
 }
 
+// When every connection for writing is taken, writes are refused in time, and reads go on.
 func TestPoolExhausted(t *testing.T) {
 	is := is.New(t)
-	w := newWorld(t, open(t, newDatabase(t)+"&pool_max_conns=2", postgres.Options{Timeout: 300 * time.Millisecond}))
+	w := newWorld(t, open(t, newDatabase(t)+"&pool_max_conns=4", postgres.Options{Timeout: 300 * time.Millisecond}))
 	k := w.key(t)
 	release := make(chan struct{})
 	var holding, held sync.WaitGroup
-	holding.Add(2)
-	for range 2 {
+	holding.Add(3)
+	for range 3 {
 		held.Go(func() {
 			_ = w.store.InTx(context.Background(), func(context.Context, ports.Tx) error {
 				holding.Done()
@@ -118,7 +120,8 @@ func TestPoolExhausted(t *testing.T) {
 	_, read := w.store.Key(t.Context(), w.ws.ID, k.Public)
 	_, start := w.start(t.Context())
 	write := w.app.RevokeKey(t.Context(), w.ws.ID, k.ID)
-	for _, err := range []error{read, start, write} {
+	is.NoErr(read)
+	for _, err := range []error{start, write} {
 		is.Equal(domain.KindOf(err), domain.ErrUnavailable)
 	}
 	is.True(time.Since(began) < 3*time.Second)
@@ -246,4 +249,50 @@ func TestDiskFull(t *testing.T) {
 	_, err = w.start(t.Context())
 	is.NoErr(err)
 	is.Equal(w.sessions(t), acked.Load()+1)
+}
+
+// A commit that waits for a standby is refused in time, is not seen by anybody, and
+// is not lost: it is done when the standby is back.
+func TestCommitWithoutItsStandby(t *testing.T) {
+	is := is.New(t)
+	primary := pgtest.New(t, pgtest.Durable...)
+	standby := primary.Standby(t)
+	w := newWorld(t, open(t, primary.URL("postgres"), postgres.Options{Timeout: 300 * time.Millisecond}))
+	s, err := w.start(t.Context())
+	is.NoErr(err)
+	standby.Stop(syscall.SIGQUIT)
+
+	_, err = w.app.Keep(t.Context(), s)
+	is.Equal(domain.KindOf(err), domain.ErrUnavailable)
+	request := app.StartRequest{Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}, IdempotencyKey: "click"}
+	for range 3 {
+		_, err = w.app.StartSession(t.Context(), request)
+		is.Equal(domain.KindOf(err), domain.ErrUnavailable)
+	}
+	time.Sleep(time.Second) // whatever would cancel the commit has done so by now
+	got, err := w.store.Session(t.Context(), w.ws.ID, s.ID)
+	is.NoErr(err)
+	is.Equal(got.Outcome, domain.Pending) // no false "done"
+	is.Equal(w.sessions(t), int64(1))
+
+	standby.Start(t)
+	for range 100 {
+		if got, err = w.store.Session(t.Context(), w.ws.ID, s.ID); err == nil && got.Outcome == domain.Saved {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	is.Equal(got.Outcome, domain.Saved)
+	var first domain.Session
+	for range 100 {
+		if first, err = w.app.StartSession(t.Context(), request); err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	is.NoErr(err)
+	again, err := w.app.StartSession(t.Context(), request)
+	is.NoErr(err)
+	is.Equal(again.ID, first.ID)
+	is.Equal(w.sessions(t), int64(2))
 }

@@ -27,6 +27,7 @@ type Store struct {
 	sqlstore.Reads
 	pool    *pgxpool.Pool
 	timeout time.Duration
+	writers chan struct{} // a place for each transaction that may be open at once
 	starter *starter
 	closing sync.Once
 }
@@ -47,6 +48,9 @@ type Options struct {
 
 // DefaultTimeout leaves a client its answer within two seconds.
 const DefaultTimeout = 1500 * time.Millisecond
+
+// closePatience bounds how long Close waits for a server that does not answer.
+const closePatience = 5 * time.Second
 
 const (
 	defaultConns   = 16
@@ -89,6 +93,7 @@ func parse(url string) (*pgxpool.Config, error) {
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
+	config.ConnConfig.DialFunc = dialer.DialContext
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "retainrabbit"
 	}
@@ -113,7 +118,7 @@ func open(ctx context.Context, url string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, classify(ctx, err)
 	}
-	s := &Store{pool: pool, timeout: opt.Timeout}
+	s := &Store{pool: pool, timeout: opt.Timeout, writers: make(chan struct{}, writers(config.MaxConns))}
 	if s.timeout == 0 {
 		s.timeout = DefaultTimeout
 	}
@@ -125,6 +130,10 @@ func open(ctx context.Context, url string, opt Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// writers is how many connections may be writing: where commits hang, for want of
+// a standby, a quarter is left for reading.
+func writers(conns int32) int32 { return max(1, conns-max(1, conns/4)) }
 
 // Ping implements ports.Store.
 func (s *Store) Ping(ctx context.Context) error {
@@ -139,7 +148,15 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.starter.close()
-		s.pool.Close()
+		closed := make(chan struct{})
+		go func() {
+			s.pool.Close()
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(closePatience): // a commit hangs; the process may end all the same
+		}
 	})
 	return nil
 }

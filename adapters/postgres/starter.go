@@ -59,8 +59,12 @@ func (s *Store) StartSession(ctx context.Context, session domain.Session, cond p
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
+	deadline := time.Now().Add(s.timeout)
+	if callers, ok := ctx.Deadline(); ok && callers.Before(deadline) {
+		deadline = callers
+	}
 	j := &startJob{
-		ctx: ctx, deadline: time.Now().Add(s.timeout),
+		ctx: ctx, deadline: deadline,
 		start: sqlstore.Start{Session: session, Condition: cond}, result: make(chan sqlstore.Started, 1),
 	}
 	select {

@@ -34,8 +34,10 @@ WHERE workspace_id = $1 AND day >= $2
 GROUP BY currency
 ORDER BY currency`
 
+// compareCounters orders by currency before day: each statement takes the row for all
+// time, which is one for each currency, before that of the day.
 func compareCounters(a, b counter) int {
-	return cmp.Or(cmp.Compare(a.workspace, b.workspace), cmp.Compare(a.day, b.day), cmp.Compare(a.currency, b.currency))
+	return cmp.Or(cmp.Compare(a.workspace, b.workspace), cmp.Compare(a.currency, b.currency), cmp.Compare(a.day, b.day))
 }
 
 func scanStats(row scanner) (t domain.CurrencyTally, err error) {
