@@ -10,6 +10,7 @@ import (
 	"hash"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/retainrabbit/retainrabbit/domain"
@@ -43,10 +44,25 @@ func Copy(ctx context.Context, from, to ports.Store, progress func(done, total i
 	if err != nil {
 		return Copied{}, err
 	}
-	source := fingerprint(workspaces)
-	if err := c.begin(ctx, source); err != nil {
+	c.source = fingerprint(workspaces)
+	c.holder = c.source + ":" + newID()
+	if err := c.begin(ctx); err != nil {
 		return Copied{}, err
 	}
+	copied, err := c.run(ctx, workspaces)
+	if err != nil {
+		// The lease stays, as the mark of a copy that has begun, but ends now.
+		now := time.Now()
+		_ = c.to.InTx(context.WithoutCancel(ctx), func(ctx context.Context, tx ports.Tx) error {
+			_, err := tx.TakeLease(ctx, everybody, copyJob, c.holder, now, now)
+			return err
+		})
+		return Copied{}, err
+	}
+	return copied, c.to.InTx(ctx, func(ctx context.Context, tx ports.Tx) error { return tx.EndLease(ctx, everybody, copyJob, c.holder) })
+}
+
+func (c *copier) run(ctx context.Context, workspaces []domain.Workspace) (Copied, error) {
 	if err := c.measure(ctx, workspaces); err != nil {
 		return Copied{}, err
 	}
@@ -55,15 +71,13 @@ func Copy(ctx context.Context, from, to ports.Store, progress func(done, total i
 			return Copied{}, err
 		}
 	}
-	copied, err := c.compare(ctx, workspaces)
-	if err != nil {
-		return Copied{}, err
-	}
-	return copied, to.InTx(ctx, func(ctx context.Context, tx ports.Tx) error { return tx.EndLease(ctx, everybody, copyJob, source) })
+	return c.compare(ctx, workspaces)
 }
 
 type copier struct {
 	from, to    ports.Store
+	source      string // tells the source from others
+	holder      string // of the lease in the target: the source, and this very copy
 	progress    func(done, total int64)
 	done, total int64
 }
@@ -84,24 +98,36 @@ func fingerprint(workspaces []domain.Workspace) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// begin marks the target as being copied to, if it may be.
-func (c *copier) begin(ctx context.Context, source string) error {
-	holder, err := c.to.LeaseHolder(ctx, everybody, copyJob)
-	if err != nil && !errors.Is(err, domain.ErrNotFound) {
-		return err
-	}
-	there, err := c.to.Workspaces(ctx)
-	if err != nil {
-		return err
-	}
-	if holder != source && (holder != "" || len(there) > 0) {
-		return domain.Conflict("not_empty", "the target is not empty: copy to an empty database")
-	}
+// begin marks the target as being copied to, if it may be: that is, if it is empty,
+// or an earlier copy of the same source has ended before its time.
+func (c *copier) begin(ctx context.Context) error {
 	return c.to.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
-		now := time.Now()
-		_, err := tx.TakeLease(ctx, everybody, copyJob, source, now, now.Add(time.Hour))
-		return err
+		before, err := tx.LeaseHolder(ctx, everybody, copyJob)
+		if err != nil && !errors.Is(err, domain.ErrNotFound) {
+			return err
+		}
+		there, err := tx.Workspaces(ctx)
+		if err != nil {
+			return err
+		}
+		if source, _, _ := strings.Cut(before, ":"); source != c.source && (before != "" || len(there) > 0) {
+			return domain.Conflict("not_empty", "the target is not empty: copy to an empty database")
+		}
+		return c.stay(ctx, tx)
 	})
+}
+
+// copyLease is for how long a copy that was killed keeps others from continuing it.
+const copyLease = 30 * time.Second
+
+// stay makes sure that nobody else copies to the target.
+func (c *copier) stay(ctx context.Context, tx ports.Tx) error {
+	now := time.Now()
+	mine, err := tx.TakeLease(ctx, everybody, copyJob, c.holder, now, now.Add(copyLease))
+	if err == nil && !mine {
+		err = domain.Conflict("copy_running", "another copy to this target is running, or was killed less than %s ago", copyLease)
+	}
+	return err
 }
 
 // measure counts what there is to do: each row is written once, and read twice.
@@ -259,6 +285,9 @@ func copyRows[T any](ctx context.Context, c *copier, read reader[T], there int64
 		there -= skip
 		if rows := page[skip:]; len(rows) > 0 {
 			err = c.to.InTx(ctx, func(ctx context.Context, tx ports.Tx) error {
+				if err := c.stay(ctx, tx); err != nil {
+					return err
+				}
 				for _, row := range rows {
 					if err := write(ctx, tx, row); err != nil {
 						return err

@@ -15,6 +15,7 @@ import (
 const (
 	usageEvery      = 30 * time.Second
 	forgetEvery     = 15 * time.Minute
+	forgetSoon      = time.Minute
 	idempotencyLife = 24 * time.Hour
 )
 
@@ -40,6 +41,8 @@ func (a *App) KeyUsed(k domain.Key) {
 // works again.
 func (a *App) Workers(ctx context.Context, log *slog.Logger) {
 	usage, forget := time.NewTicker(usageEvery), time.NewTicker(forgetEvery)
+	soon := time.NewTimer(forgetSoon) // a program that is restarted often forgets too
+	defer soon.Stop()
 	defer usage.Stop()
 	defer forget.Stop()
 	failing := map[string]bool{}
@@ -60,6 +63,9 @@ func (a *App) Workers(ctx context.Context, log *slog.Logger) {
 			return
 		case <-usage.C:
 			report("key usage", a.FlushUsage(ctx))
+		case <-soon.C:
+			_, err := a.ForgetIdempotency(ctx)
+			report("idempotency", err)
 		case <-forget.C:
 			_, err := a.ForgetIdempotency(ctx)
 			report("idempotency", err)
@@ -119,17 +125,9 @@ func (a *App) ForgetIdempotency(ctx context.Context) (done int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	now := a.clock()
 	var errs []error
 	for _, w := range workspaces {
-		mine := false
-		err := a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) (err error) {
-			if mine, err = tx.TakeLease(ctx, w.ID, forgetJob, a.instance, now, now.Add(forgetLease)); err != nil || !mine {
-				return err
-			}
-			_, err = tx.ForgetIdempotency(ctx, w.ID, now.Add(-idempotencyLife))
-			return err
-		})
+		mine, err := a.forget(ctx, w.ID)
 		if err == nil && mine {
 			done++
 		}
@@ -139,4 +137,23 @@ func (a *App) ForgetIdempotency(ctx context.Context) (done int, err error) {
 		}
 	}
 	return done, errors.Join(errs...)
+}
+
+// forgetPage is how many records are deleted in one transaction.
+const forgetPage = 5_000
+
+// forget deletes the old records of one workspace, if it is this instance's to do so.
+func (a *App) forget(ctx context.Context, ws domain.WorkspaceID) (mine bool, err error) {
+	for deleted := int64(forgetPage); deleted == forgetPage && err == nil; {
+		now := a.clock()
+		err = a.store.InTx(ctx, func(ctx context.Context, tx ports.Tx) (err error) {
+			deleted = 0
+			if mine, err = tx.TakeLease(ctx, ws, forgetJob, a.instance, now, now.Add(forgetLease)); err != nil || !mine {
+				return err
+			}
+			deleted, err = tx.ForgetIdempotency(ctx, ws, now.Add(-idempotencyLife), forgetPage)
+			return err
+		})
+	}
+	return mine, err
 }

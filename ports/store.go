@@ -176,9 +176,9 @@ type IdempotencyWriter interface {
 	// CreateIdempotency stores a record. A known key is ErrConflict, an unknown
 	// workspace ErrNotFound.
 	CreateIdempotency(ctx context.Context, ws domain.WorkspaceID, mode domain.Mode, r domain.IdempotencyRecord) error
-	// ForgetIdempotency deletes the workspace's records made before the time, and
-	// says how many.
-	ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time) (int64, error)
+	// ForgetIdempotency deletes at most limit of the workspace's records that were
+	// made before the time, and says how many.
+	ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time, limit int) (int64, error)
 }
 
 // LeaseWriter lets one of many instances do what is to be done once.

@@ -25,6 +25,8 @@ type Config struct {
 	Store   ports.Store
 	BaseURL string // the origin that customers see, trusted as the sender of forms
 	Log     *slog.Logger
+	// Timeout, if not 0, bounds each request; what is not answered by then is 503.
+	Timeout time.Duration
 	// Observe, if set, is told of every answer. route is the pattern, not the path.
 	Observe func(route, method string, status int, took time.Duration)
 }
@@ -46,7 +48,7 @@ func Register(r *mux.Router, cfg Config) error {
 		return err
 	}
 	const path = "/flow/{workspace}/{flow}"
-	wrap := web.Wrapper{Log: cfg.Log, RenderError: renderError, Observe: cfg.Observe}
+	wrap := web.Wrapper{Log: cfg.Log, RenderError: renderError, Observe: cfg.Observe, Timeout: cfg.Timeout}
 	r.Handle(path, wrap.Handle(path, p.show)).Methods(http.MethodGet, http.MethodHead)
 	r.Handle(path, wrap.Handle(path, p.act)).Methods(http.MethodPost)
 	// An address that was cut short or got a slash too many is a customer's, too.

@@ -21,6 +21,7 @@ import (
 type caller struct {
 	key       domain.Key
 	workspace domain.Workspace
+	asOf      time.Time // before the key was read
 }
 
 // handler answers a request of a known caller.
@@ -52,7 +53,7 @@ func (a *api) forWriting(h handler) web.Handler {
 }
 
 const (
-	// keyLife bounds how long a revoked key goes on working.
+	// keyLife bounds how long a revoked key goes on working, from before it is read.
 	keyLife       = 1500 * time.Millisecond
 	workspaceLife = time.Minute
 	maxKeys       = 10_000
@@ -88,7 +89,10 @@ func (k *keyring) authenticate(r *http.Request) (*caller, error) {
 	text = strings.TrimSpace(text)
 	digest := sha256.Sum256([]byte(text))
 	if c, ok := k.known.GetIfPresent(digest); ok {
-		return c, nil
+		if time.Since(c.asOf) < keyLife {
+			return c, nil
+		}
+		k.known.Invalidate(digest) // reading it took long
 	}
 	ref, err := domain.ParseKey(text)
 	if err != nil {
@@ -102,6 +106,7 @@ func (k *keyring) authenticate(r *http.Request) (*caller, error) {
 }
 
 func (k *keyring) load(ctx context.Context, ref domain.KeyRef) (*caller, error) {
+	asOf := time.Now()
 	key, err := k.store.Key(ctx, ref.WorkspaceID, ref.Public)
 	if err != nil && !errors.Is(err, domain.ErrNotFound) {
 		return nil, err
@@ -115,7 +120,7 @@ func (k *keyring) load(ctx context.Context, ref domain.KeyRef) (*caller, error) 
 		return nil, err
 	}
 	k.app.KeyUsed(key)
-	return &caller{key: key, workspace: workspace}, nil
+	return &caller{key: key, workspace: workspace, asOf: asOf}, nil
 }
 
 // limiter bounds each key's requests, in this process.

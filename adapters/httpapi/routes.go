@@ -25,6 +25,8 @@ type Config struct {
 	Log     *slog.Logger
 	// RateLimit is how many requests a second each key may make; 0: no limit.
 	RateLimit float64
+	// Timeout, if not 0, bounds each request; what is not answered by then is 503.
+	Timeout time.Duration
 	// Observe, if set, is told of every answer. route is the pattern, not the path.
 	Observe func(route, method string, status int, took time.Duration)
 }
@@ -45,7 +47,7 @@ var openAPI []byte
 func Register(r *mux.Router, cfg Config) {
 	a := &api{
 		Config: cfg, keys: newKeyring(cfg.Store, cfg.App), limits: newLimiter(cfg.RateLimit),
-		wrap: web.Wrapper{Log: cfg.Log, RenderError: web.RenderJSONError, Observe: cfg.Observe},
+		wrap: web.Wrapper{Log: cfg.Log, RenderError: web.RenderJSONError, Observe: cfg.Observe, Timeout: cfg.Timeout},
 	}
 	// mux tries one route after the other, so those asked for most stand first.
 	a.route(r, http.MethodGet, "/api/v1/sessions/{id}", a.forReading(a.getSession))

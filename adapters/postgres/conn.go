@@ -147,9 +147,9 @@ func (c *session) Send(ctx context.Context, statements []sqlstore.Statement) ([]
 	}
 	// A commit is never given up, only no longer waited for: to cancel one that waits
 	// for its standby would leave it done here alone, and seen, and lost in a failover.
-	ended := make(chan sent, 1)
+	ended, unending := make(chan sent, 1), context.WithoutCancel(ctx)
 	go func() {
-		counts, err := send(context.Background(), c.conn, batch)
+		counts, err := send(unending, c.conn, batch)
 		ended <- sent{counts, err}
 	}()
 	select {

@@ -20,6 +20,12 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
+// The library's tables, by names that say whose they are.
+const (
+	versionTable = "retainrabbit_schema"
+	lockTable    = "retainrabbit_schema_lock"
+)
+
 // How long a process waits for another that migrates.
 const (
 	lockPoll  = 100 * time.Millisecond
@@ -44,7 +50,7 @@ func Migrate(ctx context.Context, url string) error {
 	if err != nil || stored.version >= newest {
 		return errors.Join(err, stored.check(newest))
 	}
-	locker, err := lock.NewPostgresTableLocker(lock.WithTableLockTimeout(lockPoll, lockPolls))
+	locker, err := lock.NewPostgresTableLocker(lock.WithTableName(lockTable), lock.WithTableLockTimeout(lockPoll, lockPolls))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
@@ -54,7 +60,7 @@ func Migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true), goose.WithLocker(locker))
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true), goose.WithLocker(locker), goose.WithTableName(versionTable))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
@@ -108,7 +114,7 @@ func schemaOf(ctx context.Context, config *pgx.ConnConfig) (s schema, err error)
 		return s, classify(ctx, err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	err = conn.QueryRow(ctx, "SELECT COALESCE(MAX(version_id), 0), COALESCE((SELECT MAX(compatible_from) FROM schema_info), 0) FROM goose_db_version WHERE is_applied").
+	err = conn.QueryRow(ctx, "SELECT COALESCE(MAX(version_id), 0), COALESCE((SELECT MAX(compatible_from) FROM schema_info), 0) FROM "+versionTable+" WHERE is_applied").
 		Scan(&s.version, &s.compatibleFrom)
 	var failure *pgconn.PgError
 	if errors.As(err, &failure) && failure.Code == "42P01" { // never migrated

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,7 +142,7 @@ func TestManyInstancesMigrateOnce(t *testing.T) {
 	starts.Wait()
 	is.Equal(made.Load(), int64(1)) // one of them made the first workspace
 	var applied, twice int
-	is.NoErr(direct(t, url).QueryRow(t.Context(), "SELECT COUNT(*), COUNT(*) - COUNT(DISTINCT version_id) FROM goose_db_version WHERE version_id > 0").Scan(&applied, &twice))
+	is.NoErr(direct(t, url).QueryRow(t.Context(), "SELECT COUNT(*), COUNT(*) - COUNT(DISTINCT version_id) FROM retainrabbit_schema WHERE version_id > 0").Scan(&applied, &twice))
 	is.True(applied > 0)
 	is.Equal(twice, 0)
 }
@@ -163,13 +164,13 @@ func TestNewerSchemas(t *testing.T) {
 		_, err := conn.Exec(t.Context(), statement)
 		is.NoErr(err)
 	}
-	exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (998, true)")
+	exec("INSERT INTO retainrabbit_schema (version_id, is_applied) VALUES (998, true)")
 	exec("ALTER TABLE sessions ADD COLUMN of_tomorrow TEXT NOT NULL DEFAULT ''")
 	w := newWorld(t, open(t, url, postgres.Options{}))
 	_, err := w.start(t.Context())
 	is.NoErr(err)
 
-	exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)")
+	exec("INSERT INTO retainrabbit_schema (version_id, is_applied) VALUES (999, true)")
 	exec("UPDATE schema_info SET compatible_from = 999")
 	for _, again := range []func(context.Context, string, postgres.Options) (*postgres.Store, error){postgres.Open, postgres.OpenExisting} {
 		_, err := again(t.Context(), url, postgres.Options{})
@@ -200,7 +201,7 @@ func TestLeastPrivilege(t *testing.T) {
 	is.NoErr(err)
 	health, err := w.store.Health(t.Context())
 	is.NoErr(err)
-	is.True(!health.Owner && !health.Standby)
+	is.True(health.Serves && !health.Owner && !health.Standby)
 	for _, forbidden := range []string{"DROP TABLE sessions", "DELETE FROM sessions", "DELETE FROM session_events", "UPDATE session_events SET data = ''"} {
 		_, err = direct(t, served).Exec(t.Context(), forbidden)
 		is.True(err != nil)
@@ -310,5 +311,102 @@ func TestCopyIsContinued(t *testing.T) {
 		is.Equal(copied.Idempotency, int64(700))
 		is.True(cut > 900) // it was cut off before
 		break
+	}
+}
+
+// Of two copies to one target at once, from whatever sources, one goes on.
+func TestTwoCopiesAtOnce(t *testing.T) {
+	is := is.New(t)
+	from := []world{newWorld(t, open(t, newDatabase(t), postgres.Options{})), newWorld(t, open(t, newDatabase(t), postgres.Options{}))}
+	for _, w := range from {
+		for range 50 {
+			_, err := w.start(t.Context())
+			is.NoErr(err)
+		}
+	}
+	to := open(t, newDatabase(t), postgres.Options{Timeout: time.Minute})
+	var copied, refused atomic.Int64
+	var all sync.WaitGroup
+	for i := range 4 { // two of each source
+		all.Go(func() {
+			switch _, err := app.Copy(t.Context(), from[i%2].store, to, nil); {
+			case err == nil:
+				copied.Add(1)
+			case errors.Is(err, domain.ErrConflict):
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	is.Equal(copied.Load(), int64(1))
+	is.Equal(refused.Load(), int64(3))
+	there, err := to.Workspaces(t.Context())
+	is.NoErr(err)
+	is.Equal(len(there), 1)
+}
+
+// More old keys than one statement could delete in time are deleted all the same.
+func TestManyKeysAreForgotten(t *testing.T) {
+	is := is.New(t)
+	url := newDatabase(t)
+	w := newWorld(t, open(t, url, postgres.Options{}))
+	_, err := direct(t, url).Exec(t.Context(), `INSERT INTO idempotency SELECT id, 'live', i::text, '', '', 1 FROM workspaces, generate_series(1, 23456) i`)
+	is.NoErr(err)
+	done, err := w.app.ForgetIdempotency(t.Context())
+	is.NoErr(err)
+	is.Equal(done, 1)
+	counts, err := w.store.Counts(t.Context(), w.ws.ID)
+	is.NoErr(err)
+	is.Equal(counts.Idempotency, int64(0))
+}
+
+// A pooler whose server is away says so, and is not taken for one that lacks a parameter.
+func TestOutageBehindPgBouncer(t *testing.T) {
+	is := is.New(t)
+	cluster := pgtest.New(t)
+	port := cluster.PgBouncer(t, 3)
+	is.NoErr(postgres.Migrate(t.Context(), cluster.URL("postgres")))
+	store := open(t, pgtest.Through(cluster.URL("postgres"), cluster.Port, port, "&default_query_exec_mode=cache_describe"), postgres.Options{})
+	cluster.Stop(syscall.SIGQUIT)
+	for range 3 {
+		err := store.Ping(t.Context())
+		is.Equal(domain.KindOf(err), domain.ErrUnavailable)
+		is.True(!strings.Contains(err.Error(), "pooler"))
+	}
+}
+
+// Tables of another program are left alone, and said to be.
+func TestForeignTables(t *testing.T) {
+	is := is.New(t)
+	cluster := pgtest.Shared(t)
+	name := cluster.Database(t)
+	is.NoErr(cluster.Exec(name, "CREATE TABLE sessions (theirs TEXT)"))
+	err := postgres.Migrate(t.Context(), cluster.URL(name))
+	is.Equal(domain.KindOf(err), domain.ErrConflict)
+	is.True(strings.Contains(err.Error(), "another program"))
+}
+
+// With verify-full the server must be who it says it is.
+func TestTLS(t *testing.T) {
+	is := is.New(t)
+	dir := pgtest.TempDir(t)
+	cert, key := dir+"/server.crt", dir+"/server.key"
+	is.NoErr(pgtest.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+		"-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert).Run())
+	cluster := pgtest.New(t, "ssl=on", "ssl_cert_file='"+cert+"'", "ssl_key_file='"+key+"'")
+	url := strings.Replace(strings.Replace(cluster.URL("postgres"), "127.0.0.1", "localhost", 1), "sslmode=disable", "sslmode=verify-full&sslrootcert="+cert, 1)
+	health, err := open(t, url, postgres.Options{}).Health(t.Context())
+	is.NoErr(err)
+	is.True(health.TLS)
+	for name, wrong := range map[string]string{
+		"another name":      strings.Replace(url, "localhost", "127.0.0.1", 1),
+		"another authority": strings.Replace(url, "&sslrootcert="+cert, "", 1),
+	} {
+		_, err := postgres.Open(t.Context(), wrong, postgres.Options{})
+		if domain.KindOf(err) != domain.ErrUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,6 +44,9 @@ func (c copyCmd) Run(e *env) error {
 	bar := newBar(e.stderr)
 	copied, err := app.Copy(e.ctx, from, to, bar.update)
 	bar.end()
+	if errors.Is(err, context.Canceled) {
+		return errors.New("stopped before the end: run the same command again to continue")
+	}
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,9 @@ func checkPostgres(ctx context.Context, url string) []finding {
 	if !health.TLS {
 		found[1].Says = "the connection is not encrypted: use sslmode=verify-full unless the server is on this machine"
 	}
-	if health.Owner {
+	if !health.Serves {
+		found[2] = finding{"permissions", false, "the role lacks a privilege that serving needs: see Role in the README"}
+	} else if health.Owner {
 		found[2].Says = "the role may change the schema: serve with one that may not, see the README"
 	}
 	if off := health.ClockOff.Abs(); off > maxClockOff {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/retainrabbit/retainrabbit/domain"
 )
 
 func main() {
@@ -29,6 +31,10 @@ func exitCode(err error, stderr io.Writer) int {
 		return 0
 	case errors.Is(err, errUsage):
 		return 2
+	}
+	var known *domain.Error
+	if errors.As(err, &known) && known.Kind == domain.ErrUnavailable && known.Err != nil {
+		err = fmt.Errorf("%w (%w)", err, known.Err) // for the operator, who can mend it
 	}
 	fmt.Fprintln(stderr, "retainrabbit:", err)
 	return 1

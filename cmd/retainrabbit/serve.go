@@ -109,7 +109,7 @@ func (c serveCmd) Run(e *env) (err error) {
 		c.BaseURL = "http://" + reachable(listeners[0].Addr())
 	}
 	a := app.New(app.Config{Store: store, LinkLife: c.LinkLife})
-	handler, err := c.handler(store, a, log, m)
+	handler, err := c.handler(store, a, log, m, db.requestTimeout())
 	if err == nil && !c.NoBootstrap {
 		err = bootstrap(e, a, c.BaseURL)
 	}
@@ -150,10 +150,10 @@ func reachable(addr net.Addr) string {
 }
 
 // handler puts the adapters on one router.
-func (c serveCmd) handler(store ports.Store, a *app.App, log *slog.Logger, m *metrics) (http.Handler, error) {
+func (c serveCmd) handler(store ports.Store, a *app.App, log *slog.Logger, m *metrics, timeout time.Duration) (http.Handler, error) {
 	r := mux.NewRouter().SkipClean(true)
-	httpapi.Register(r, httpapi.Config{App: a, Store: store, BaseURL: c.BaseURL, Log: log, RateLimit: c.RateLimit, Observe: m.request})
-	err := hosted.Register(r, hosted.Config{App: a, Store: store, BaseURL: c.BaseURL, Log: log, Observe: m.request})
+	httpapi.Register(r, httpapi.Config{App: a, Store: store, BaseURL: c.BaseURL, Log: log, RateLimit: c.RateLimit, Observe: m.request, Timeout: timeout})
+	err := hosted.Register(r, hosted.Config{App: a, Store: store, BaseURL: c.BaseURL, Log: log, Observe: m.request, Timeout: timeout})
 	return r, err
 }
 

@@ -45,6 +45,15 @@ func (db database) open(ctx context.Context, m *metrics) (ports.Store, error) {
 	return store, nil
 }
 
+// requestTimeout bounds a request that asks a database across a network, however
+// often; a file answers or fails by itself.
+func (db database) requestTimeout() time.Duration {
+	if db.postgres == "" {
+		return 0
+	}
+	return 1800 * time.Millisecond
+}
+
 // openExisting opens the database as it is.
 func (db database) openExisting(ctx context.Context) (ports.Store, error) {
 	if db.postgres == "" {

@@ -3,6 +3,7 @@ package porttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -237,12 +238,20 @@ var startCases = []contractCase{
 		record := domain.IdempotencyRecord{Key: "young", SessionID: young.ID, CreatedAt: now.Add(time.Millisecond)}
 		_, err := f.store.StartSession(f.ctx, young, withRecord(record))
 		f.NoErr(err)
-		var n int64
-		f.do(func(ctx context.Context, tx ports.Tx) (err error) {
-			n, err = tx.ForgetIdempotency(ctx, w.ws.ID, now.Add(time.Millisecond))
-			return err
-		})
-		f.Equal(n, int64(1))
+		for i := range 3 { // as old as the world's own
+			r := domain.IdempotencyRecord{Key: fmt.Sprint("old ", i), SessionID: w.session.ID, CreatedAt: now}
+			f.do(func(ctx context.Context, tx ports.Tx) error {
+				return tx.CreateIdempotency(ctx, w.ws.ID, domain.Test, r)
+			})
+		}
+		for _, want := range []int64{3, 1, 0} { // at most as many as are asked for
+			var n int64
+			f.do(func(ctx context.Context, tx ports.Tx) (err error) {
+				n, err = tx.ForgetIdempotency(ctx, w.ws.ID, now.Add(time.Millisecond), 3)
+				return err
+			})
+			f.Equal(n, want)
+		}
 		_, err = f.store.Idempotency(f.ctx, w.ws.ID, domain.Live, w.record.Key)
 		f.kind(err, domain.ErrNotFound)
 		_, err = f.store.Idempotency(f.ctx, w.ws.ID, domain.Live, "young")

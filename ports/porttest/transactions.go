@@ -165,7 +165,7 @@ func everyWrite(ctx context.Context, tx ports.Tx, w world) error {
 	decided, e, err := w.session.Keep(now)
 	e.ID = domain.EventID(newID())
 	other := domain.Workspace{ID: domain.WorkspaceID(newID()), Name: "Other", Currency: "usd", LinkSecret: "s", CreatedAt: now}
-	_, forgetErr := tx.ForgetIdempotency(ctx, w.ws.ID, now.AddDate(1, 0, 0))
+	_, forgetErr := tx.ForgetIdempotency(ctx, w.ws.ID, now.AddDate(1, 0, 0), 10)
 	_, leaseErr := tx.TakeLease(ctx, w.ws.ID, "job", "a", now, now.Add(time.Minute))
 	return errors.Join(err, forgetErr, leaseErr,
 		tx.CreateIdempotency(ctx, w.ws.ID, domain.Test, w.record),

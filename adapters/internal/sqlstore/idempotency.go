@@ -23,8 +23,9 @@ func (r Reads) Idempotency(ctx context.Context, ws domain.WorkspaceID, mode doma
 }
 
 // ForgetIdempotency implements ports.IdempotencyWriter.
-func (tx *Tx) ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time) (int64, error) {
-	return tx.exec(ctx, `/* idempotency.forget */ DELETE FROM idempotency WHERE workspace_id = $1 AND created_at < $2`, string(ws), millis(before))
+func (tx *Tx) ForgetIdempotency(ctx context.Context, ws domain.WorkspaceID, before time.Time, limit int) (int64, error) {
+	return tx.exec(ctx, `/* idempotency.forget */ DELETE FROM idempotency WHERE workspace_id = $1 AND (mode, key) IN (
+	SELECT mode, key FROM idempotency WHERE workspace_id = $1 AND created_at < $2 LIMIT $3)`, string(ws), millis(before), limit)
 }
 
 // addIdempotency stores the record, or returns the session of the one that has its

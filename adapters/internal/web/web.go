@@ -62,6 +62,8 @@ type Wrapper struct {
 	RenderError func(w http.ResponseWriter, r *http.Request, err error)
 	// Observe, if set, is told of every answer. route is the pattern, not the path.
 	Observe func(route, method string, status int, took time.Duration)
+	// Timeout, if not 0, bounds each request; what is not answered by then is 503.
+	Timeout time.Duration
 }
 
 // Header values that every answer shares. They are never changed.
@@ -75,6 +77,11 @@ var (
 func (wr Wrapper) Handle(route string, h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
+		if wr.Timeout > 0 {
+			ctx, cancel := context.WithTimeout(r.Context(), wr.Timeout)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
 		out := &writer{ResponseWriter: w}
 		id := requestID(r)
 		header := out.Header()
@@ -133,8 +140,11 @@ func (wr Wrapper) fail(w *writer, r *http.Request, id string, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		// The client is gone, or has closed its half and still reads: nothing was done.
 		err = &domain.Error{Kind: domain.ErrUnavailable, Code: "canceled", Msg: "the request was given up", Err: err}
-	} else if Status(err) >= http.StatusInternalServerError {
-		wr.Log.Error("request failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
+	} else {
+		if errors.Is(err, context.DeadlineExceeded) && domain.KindOf(err) == "" {
+			err = &domain.Error{Kind: domain.ErrUnavailable, Code: "timeout", Msg: "the request took too long", Err: err}
+		}
+		wr.log(r, id, err)
 	}
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // half an answer was sent: cut the connection, do not add to it
