@@ -174,6 +174,14 @@ func (a *App) Keep(ctx context.Context, s domain.Session) (domain.Session, error
 	})
 }
 
+// Undo takes the decision back; see domain.Session.Undo.
+func (a *App) Undo(ctx context.Context, s domain.Session) (domain.Session, error) {
+	return a.change(ctx, s, func(s domain.Session, steps domain.Steps) (domain.Session, domain.Event, error) {
+		s, e := s.Undo(steps, a.clock())
+		return s, e, nil
+	})
+}
+
 // Cancel ends the subscription; see domain.Session.Cancel.
 func (a *App) Cancel(ctx context.Context, s domain.Session) (domain.Session, error) {
 	return a.change(ctx, s, func(s domain.Session, _ domain.Steps) (domain.Session, domain.Event, error) {

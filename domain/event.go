@@ -16,6 +16,7 @@ const (
 	CancelRequested EventType = "session.cancel_requested" // asked, not yet confirmed
 	SessionSaved    EventType = "session.saved"
 	SessionCanceled EventType = "session.canceled"
+	DecisionUndone  EventType = "session.undone" // taken back: pending again
 )
 
 // Event is one line of a session's append-only record: the evidence of what the

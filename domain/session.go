@@ -37,8 +37,8 @@ const (
 )
 
 // Session is one customer's walk through a flow, and what came of it. Its methods
-// are the only transitions: pending to saved or canceled, never back and never
-// between the two. Each returns the changed copy and the event that records the
+// are the only transitions: pending to saved or canceled, never between the two, and
+// back by Undo alone. Each returns the changed copy and the event that records the
 // change. A decision that was made before is the same answer again: the session
 // unchanged and an Event without Type. Any other change of a decided session is
 // ErrConflict with code already_decided.
@@ -224,6 +224,26 @@ func (s Session) Cancel(now time.Time) (Session, Event, error) {
 	}
 	s, e := s.decide(Canceled, ChoseCancel, Money{Currency: s.Customer.Currency}, now)
 	return s, e, nil
+}
+
+// Undo takes the decision back: the session is pending again, at its first screen,
+// with the offer that was made, if any, still standing. The caller sees to it that
+// nothing was done about the decision yet. To undo nothing is no event.
+func (s Session) Undo(steps Steps, now time.Time) (Session, Event) {
+	if s.Outcome == Pending {
+		return s, Event{}
+	}
+	data := EventData{Choice: s.Choice, Outcome: s.Outcome} // what is taken back
+	s.Outcome, s.Choice, s.Accepted, s.Recovered, s.DecidedAt = Pending, "", "", Money{Currency: s.Customer.Currency}, time.Time{}
+	switch _, asked := steps.Survey(); {
+	case asked:
+		s.Stage = StageSurvey
+	case s.Offered != noOffer:
+		s.Stage = StageOffer
+	default:
+		s.Stage = StageConfirm
+	}
+	return s.next(DecisionUndone, now, data)
 }
 
 // Result is the part of the session that the business reads.

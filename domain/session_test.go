@@ -220,6 +220,37 @@ func TestSessionsAsAStateMachine(t *testing.T) {
 	})
 }
 
+// A decision that is taken back leaves nothing of itself in the session, nor in the
+// counts, and can be made anew.
+func TestUndo(t *testing.T) {
+	flow := flowOf(t, why, domain.OfferStep{Label: "rest", Offer: domain.Pause{Months: 2}}, domain.Confirmation{Label: "end"})
+	straight := flowOf(t, domain.OfferStep{Label: "rest", Offer: domain.Pause{Months: 2}})
+	bare := flowOf(t, domain.Confirmation{Label: "end"})
+	rapid.Check(t, func(t *rapid.T) {
+		is := is.New(t)
+		f := rapid.SampledFrom([]domain.Flow{flow, straight, bare}).Draw(t, "flow")
+		before := startIn(t, f, "usd", amount(2500))
+		for range rapid.IntRange(0, 8).Draw(t, "moves") {
+			before = move(t, f, before)
+		}
+		s, e := before.Undo(f.Steps, began)
+		if before.Outcome == domain.Pending {
+			is.Equal(e.Type, domain.EventType("")) // nothing to undo is no event
+			is.True(same(s, before))
+			return
+		}
+		is.Equal(e.Type, domain.DecisionUndone)
+		is.Equal(e.Data.Outcome, before.Outcome) // the evidence keeps what was taken back
+		is.Equal(s.Version, before.Version+1)
+		is.Equal(s.Tally(), domain.Tally{Sessions: 1, Answered: 1})
+		is.Equal(s.Offered, before.Offered) // no second offer by way of undo
+		is.True(s.Stage != domain.StageDone && s.DecidedAt.IsZero() && s.Choice == "" && s.Accepted == "")
+		again, _, err := s.Cancel(began)
+		is.NoErr(err)
+		is.Equal(again.Outcome, domain.Canceled)
+	})
+}
+
 func move(t *rapid.T, flow domain.Flow, s domain.Session) domain.Session {
 	moves := map[domain.Choice]func() (domain.Session, domain.Event, error){
 		"answer": func() (domain.Session, domain.Event, error) {

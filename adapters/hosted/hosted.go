@@ -173,12 +173,14 @@ func (p *pages) choose(ctx context.Context, s domain.Session, form url.Values) e
 		_, err = p.App.Decline(ctx, s)
 	case action == "keep":
 		_, err = p.App.Keep(ctx, s)
+	case action == "undo":
+		_, err = p.App.Undo(ctx, s)
 	case action == "cancel" && step == domain.StageConfirm:
 		_, err = p.App.Cancel(ctx, s)
 	case action == "cancel":
 		_, err = p.App.AskToCancel(ctx, s, reason, feedback)
 	default:
-		err = domain.Invalid("action", "must be continue, accept, decline, cancel or keep")
+		err = domain.Invalid("action", "must be continue, accept, decline, cancel, keep or undo")
 	}
 	return err
 }

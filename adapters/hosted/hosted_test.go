@@ -226,6 +226,30 @@ func TestCancelNowOnEveryStep(t *testing.T) {
 	s.Equal(s.press(link, "survey", "keep").outcome, "saved") // and so does keeping
 }
 
+// What was decided can be taken back from the last page, and decided anew; the counts follow.
+func TestUndo(t *testing.T) {
+	s := newSite(t, nil)
+	session, link := s.start(domain.Live)
+	s.press(link, "survey", "continue", "reason", "Too expensive")
+	p := s.press(link, "offer", "accept")
+	s.Equal(p.outcome, "saved")
+	s.True(strings.Contains(p.body, `<button name="action" value="undo"`))
+	p = s.press(link, "done", "undo")
+	s.Equal([]string{p.step, p.outcome}, []string{"survey", "pending"})
+	s.Equal(s.press(link, "done", "undo").outcome, "pending") // a double click
+	got := s.stored(session)
+	s.Equal(got.Recovered.Minor, int64(0))
+	s.Equal(s.press(link, "survey", "continue", "reason", "Not used").step, "offer") // the one that was made
+	s.press(link, "offer", "cancel")
+	p = s.press(link, "confirm", "cancel")
+	s.Equal(p.outcome, "canceled")
+	s.Equal(s.press(link, "done", "undo").outcome, "pending")
+	s.Equal(s.press(link, "survey", "keep").outcome, "saved")
+	stats, err := s.store.Stats(t.Context(), got.WorkspaceID, 0)
+	s.NoErr(err)
+	s.Equal(stats.Total("usd"), domain.Tally{Sessions: 1, Answered: 1, Saved: 1, Recovered: 2500})
+}
+
 func TestRepeatedAndLateForms(t *testing.T) {
 	s := newSite(t, nil)
 	session, link := s.start(domain.Live)
