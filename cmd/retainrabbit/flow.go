@@ -12,10 +12,11 @@ import (
 )
 
 type flowCmd struct {
-	Apply  flowApplyCmd  `cmd:"" help:"Create flows, or make them their next version, by their slugs."`
-	List   flowListCmd   `cmd:"" help:"List the flows."`
-	Export flowExportCmd `cmd:"" help:"Print a flow, ready to be changed and applied."`
-	Lint   flowLintCmd   `cmd:"" help:"Check flow files without a database."`
+	Apply    flowApplyCmd    `cmd:"" help:"Create flows, or make them their next version, by their slugs."`
+	List     flowListCmd     `cmd:"" help:"List the flows."`
+	Export   flowExportCmd   `cmd:"" help:"Print a flow, ready to be changed and applied."`
+	Lint     flowLintCmd     `cmd:"" help:"Check flow files without a database."`
+	Simulate flowSimulateCmd `cmd:"" help:"Tell which customers would be made which offer by a flow file, storing nothing."`
 }
 
 type flowOut struct {

@@ -39,7 +39,7 @@ var layers = []layer{
 		[]string{"github.com/gorilla/mux", "github.com/maypok86/otter/v2", "golang.org/x/time"}, []string{"database/sql"}},
 	{"adapters/hosted", []string{"domain", "ports", "app", "adapters/internal/web"}, []string{"github.com/gorilla/mux"}, []string{"database/sql"}},
 	{"cmd", []string{"domain", "ports", "app", "adapters"}, []string{
-		"github.com/alecthomas/kong", "github.com/goccy/go-yaml", "github.com/gorilla/mux", "github.com/prometheus/client_golang",
+		"github.com/alecthomas/kong", "github.com/goccy/go-yaml", "github.com/google/uuid", "github.com/gorilla/mux", "github.com/prometheus/client_golang",
 		"github.com/schollz/progressbar/v3",
 	}, nil},
 }
