@@ -52,6 +52,7 @@ type cli struct {
 	Key       keyCmd       `cmd:"" help:"Make, list and revoke API keys."`
 	Flow      flowCmd      `cmd:"" help:"Apply, list, export and check flows."`
 	Stats     statsCmd     `cmd:"" help:"Show a workspace's save rate, with its uncertainty and every vendor's definition."`
+	Evidence  evidenceCmd  `cmd:"" help:"Print all that is known of a session: what was shown, when, by which rules, and what was chosen."`
 	Backup    backupCmd    `cmd:"" help:"Write a consistent copy of the database to a new file, also while a server runs."`
 	Copy      copyCmd      `cmd:"" help:"Copy everything from one database to another, empty one, and compare the two. It can be continued."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date and stop."`

@@ -44,7 +44,7 @@ func TestReadmeTour(t *testing.T) {
 	for _, want := range []string{
 		`<main data-step="survey" data-outcome="pending">`, `<main data-step="offer" data-outcome="pending">`, `<main data-step="done" data-outcome="saved">`,
 		`"outcome":"saved","recoveredMrrCents":1750`, `"saveRate":1,"sessions":1,"saved":1,"canceled":0,"pending":0,"window":"30d"`,
-		"Save rate 100.0 % of n=1", "win-back  active  2", "Wrote copy.db", "a healthy server answers there",
+		"Save rate 100.0 % of n=1", "win-back  active  2", "Wrote copy.db", "Policy default/1", "session.reason_given", "a healthy server answers there",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the tour does not show %q:\n%s", want, out)
