@@ -173,52 +173,8 @@ var startCases = []contractCase{
 		_, err = f.store.StartSession(f.ctx, newSession(newer), ports.StartCondition{Newest: true})
 		f.NoErr(err)
 	}},
-	{"of many starts at once each has its own fate", func(f *fixture) {
-		w := f.world()
-		archived := newFlow(w.ws.ID, "archived")
-		archived.Status = domain.Archived
-		f.do(func(ctx context.Context, tx ports.Tx) error { return tx.CreateFlow(ctx, archived) })
-		started := make([]domain.Session, 64)
-		atOnce(len(started), func(i int) {
-			s := newSession([]domain.Flow{w.flow, w.flow, archived, w.flow, w.flow}[i%5])
-			cond := ports.StartCondition{Newest: i%2 == 0, Record: domain.IdempotencyRecord{Key: fmt.Sprint("own ", i), SessionID: s.ID, CreatedAt: now}}
-			want, wantErr := s.ID, error(nil)
-			switch i % 5 {
-			case 0:
-				cond.Record = domain.IdempotencyRecord{}
-			case 2:
-				want, wantErr = "", domain.ErrConflict // its flow is not active
-			case 3:
-				cond.Record = w.record // a retry
-				cond.Record.SessionID = s.ID
-				want = w.session.ID
-			case 4:
-				cond.Record = w.record // another request by the same key
-				cond.Record.Digest, cond.Record.SessionID = [32]byte{9}, s.ID
-				want, wantErr = w.session.ID, domain.ErrConflict
-			}
-			id, err := f.store.StartSession(f.ctx, s, cond)
-			if !errors.Is(err, wantErr) || err == nil && id != want {
-				f.t.Errorf("start %d: %s, %v", i, id, err)
-			}
-			if id == s.ID && err == nil {
-				started[i] = s
-			}
-		})
-		kept := []domain.Session{w.session}
-		for i, s := range started {
-			_, err := f.store.Idempotency(f.ctx, w.ws.ID, domain.Live, fmt.Sprint("own ", i))
-			f.Equal(err == nil, i%5 == 1) // what did not start has taken no key
-			if s.ID != "" {
-				kept = append(kept, s)
-			}
-		}
-		f.Equal(len(kept), 1+26) // 13 each without a key and with one of its own
-		f.equalsRecount(w.ws.ID, kept...)
-		all, err := f.store.SessionsAfter(f.ctx, w.ws.ID, "", 100)
-		f.NoErr(err)
-		f.Equal(len(all), len(kept))
-	}},
+	{"of many starts at once each has its own fate", func(f *fixture) { f.manyStarts(false) }},
+	{"of many starts at once in the newest flow each has its own fate", func(f *fixture) { f.manyStarts(true) }},
 	{"the same key and digest give the first session", func(f *fixture) {
 		flow := f.flow(f.workspace().ID, "win-back")
 		first, second := newSession(flow), newSession(flow)
@@ -305,6 +261,65 @@ var startCases = []contractCase{
 		_, err = f.store.Idempotency(f.ctx, other.ws.ID, domain.Live, other.record.Key)
 		f.NoErr(err)
 	}},
+}
+
+// manyStarts starts sessions that may start, with and without a key, beside others
+// that may not, and retries.
+func (f *fixture) manyStarts(newest bool) {
+	w := f.world()
+	archived := newFlow(w.ws.ID, "archived")
+	archived.Status = domain.Archived
+	f.do(func(ctx context.Context, tx ports.Tx) error { return tx.CreateFlow(ctx, archived) })
+	started := make([]domain.Session, 64)
+	known := func(i int) domain.IdempotencyRecord {
+		return domain.IdempotencyRecord{Key: fmt.Sprint("known ", i), Digest: [32]byte{1}, SessionID: w.session.ID, CreatedAt: now}
+	}
+	f.do(func(ctx context.Context, tx ports.Tx) error {
+		var errs []error
+		for i := range started {
+			errs = append(errs, tx.CreateIdempotency(ctx, w.ws.ID, domain.Live, known(i)))
+		}
+		return errors.Join(errs...)
+	})
+	atOnce(len(started), func(i int) {
+		s := newSession([]domain.Flow{w.flow, w.flow, archived, w.flow, w.flow}[i%5])
+		cond := ports.StartCondition{Newest: newest, Record: domain.IdempotencyRecord{Key: fmt.Sprint("own ", i), SessionID: s.ID, CreatedAt: now}}
+		want, wantErr := s.ID, error(nil)
+		switch i % 5 {
+		case 0:
+			cond.Record = domain.IdempotencyRecord{}
+		case 2:
+			want, wantErr = "", domain.ErrConflict // its flow is not active
+		case 3:
+			cond.Record = known(i) // a retry
+			cond.Record.SessionID = s.ID
+			want = w.session.ID
+		case 4:
+			cond.Record = known(i) // another request by the same key
+			cond.Record.Digest, cond.Record.SessionID = [32]byte{9}, s.ID
+			want, wantErr = w.session.ID, domain.ErrConflict
+		}
+		id, err := f.store.StartSession(f.ctx, s, cond)
+		if !errors.Is(err, wantErr) || err == nil && id != want {
+			f.t.Errorf("start %d: %s, %v", i, id, err)
+		}
+		if id == s.ID && err == nil {
+			started[i] = s
+		}
+	})
+	kept := []domain.Session{w.session}
+	for i, s := range started {
+		_, err := f.store.Idempotency(f.ctx, w.ws.ID, domain.Live, fmt.Sprint("own ", i))
+		f.Equal(err == nil, i%5 == 1) // what did not start has taken no key
+		if s.ID != "" {
+			kept = append(kept, s)
+		}
+	}
+	f.Equal(len(kept), 1+26) // 13 each without a key and with one of its own
+	f.equalsRecount(w.ws.ID, kept...)
+	all, err := f.store.SessionsAfter(f.ctx, w.ws.ID, "", 100)
+	f.NoErr(err)
+	f.Equal(len(all), len(kept))
 }
 
 // fullSession has a value in every field.
