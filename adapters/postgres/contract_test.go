@@ -1,10 +1,13 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 
 	"github.com/retainrabbit/retainrabbit/adapters/postgres"
@@ -17,6 +20,30 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func TestContract(t *testing.T) {
 	porttest.Store(t, func(t *testing.T) ports.Store { return open(t, newDatabase(t), postgres.Options{}) })
+}
+
+// The same on a database that already exists, such as one that is spread over
+// several servers. It is emptied.
+func TestContractElsewhere(t *testing.T) {
+	url := os.Getenv("RETAINRABBIT_TEST_POSTGRES")
+	if url == "" {
+		return // nobody asked for it
+	}
+	porttest.Store(t, func(t *testing.T) ports.Store {
+		is := is.New(t)
+		is.NoErr(clearAll(url))
+		t.Cleanup(func() { is.NoErr(clearAll(url)) })
+		return open(t, url, postgres.Options{})
+	})
+}
+
+func clearAll(url string) error {
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(context.Background(), empty, pgx.QueryExecModeSimpleProtocol)
+	return errors.Join(err, conn.Close(context.Background()))
 }
 
 // newDatabase returns the address of a database that is migrated and empty.

@@ -289,7 +289,8 @@ func (f *fixture) manyStarts(newest bool) {
 		case 0:
 			cond.Record = domain.IdempotencyRecord{}
 		case 2:
-			want, wantErr = "", domain.ErrConflict // its flow is not active
+			cond.Record.Key = fmt.Sprint("pair ", i/10) // of two such
+			want, wantErr = "", domain.ErrConflict      // their flow is not active
 		case 3:
 			cond.Record = known(i) // a retry
 			cond.Record.SessionID = s.ID
@@ -310,7 +311,9 @@ func (f *fixture) manyStarts(newest bool) {
 	kept := []domain.Session{w.session}
 	for i, s := range started {
 		_, err := f.store.Idempotency(f.ctx, w.ws.ID, domain.Live, fmt.Sprint("own ", i))
-		f.Equal(err == nil, i%5 == 1) // what did not start has taken no key
+		f.Equal(err == nil, i%5 == 1)
+		_, err = f.store.Idempotency(f.ctx, w.ws.ID, domain.Live, fmt.Sprint("pair ", i/10))
+		f.kind(err, domain.ErrNotFound) // what did not start has taken no key
 		if s.ID != "" {
 			kept = append(kept, s)
 		}

@@ -120,8 +120,9 @@ func sessionRow(s domain.Session) (Statement, error) {
 		string(s.Outcome), string(s.Choice), string(s.Accepted), s.Recovered.Minor, millis(s.DecidedAt), s.Version)}, err
 }
 
-// conditional is the same insert, with its name apart, as a SELECT to which a WHERE
-// can be added. There PostgreSQL does not take the parameters' types from the columns.
+// conditional is the same insert, with its name apart, as a SELECT to which can be
+// added where from: f, whose workspace_id is the row's, so that one shard reads and
+// writes. There PostgreSQL does not take the parameters' types from the columns.
 func conditional(insert string) (name, query string) {
 	made := conditionalInserts[insert]
 	return made.name, made.query
@@ -143,6 +144,7 @@ var conditionalInserts = func() map[string]namedQuery {
 				terms[i] = "CAST(" + term + " AS BIGINT)"
 			}
 		}
+		terms[0] = "f.workspace_id"
 		made[insert] = namedQuery{name, head + "SELECT " + strings.Join(terms, ", ")}
 	}
 	return made
@@ -205,7 +207,9 @@ func (tx *Tx) AppendEvent(ctx context.Context, e domain.Event) error {
 	}
 	return tx.insert(ctx, "event", `/* event.append */
 INSERT INTO session_events (workspace_id, session_id, seq, id, test, type, at, data)
-VALUES ($1, $2, (SELECT COUNT(*) FROM session_events WHERE workspace_id = $1 AND session_id = $2) + 1, $3, $4, $5, $6, $7)
+SELECT w.id, $2, (SELECT COUNT(*) FROM session_events WHERE workspace_id = $1 AND session_id = $2) + 1,
+	$3, CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), $7
+FROM workspaces w WHERE w.id = $1
 ON CONFLICT DO NOTHING`,
 		string(e.WorkspaceID), string(e.SessionID), string(e.ID), flag(e.Mode == domain.Test), string(e.Type), millis(e.At), string(data))
 }

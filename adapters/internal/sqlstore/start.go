@@ -31,13 +31,13 @@ type startable struct {
 	newest    bool
 }
 
-// query finds one row if the flow of the parameters is as wanted.
+// query finds one row, with the workspace, if the flow of the parameters is as wanted.
 func (want startable) query(flow, version string) string {
 	if !want.newest {
-		return `SELECT 1 FROM flows WHERE workspace_id = $1 AND id = ` + flow + ` AND version = ` + version + ` AND status = 'active'`
+		return `SELECT workspace_id FROM flows WHERE workspace_id = $1 AND id = ` + flow + ` AND version = ` + version + ` AND status = 'active'`
 	}
-	return `SELECT 1 FROM (
-	SELECT id, version FROM flows WHERE workspace_id = $1 AND status = 'active' ORDER BY updated_at DESC, id DESC LIMIT 1
+	return `SELECT workspace_id FROM (
+	SELECT workspace_id, id, version FROM flows WHERE workspace_id = $1 AND status = 'active' ORDER BY updated_at DESC, id DESC LIMIT 1
 ) newest WHERE id = ` + flow + ` AND version = ` + version
 }
 
@@ -50,7 +50,7 @@ func (tx *Tx) needStartable(ctx context.Context, want startable) error {
 	if tx.batch.startable[want] {
 		return nil
 	}
-	err := tx.need(ctx, "flow", `/* flow.startable */ `+want.query("$2", "$3"), string(want.workspace), string(want.flow), want.version)
+	err := tx.need(ctx, "flow", `/* flow.startable */ SELECT 1 FROM (`+want.query("$2", "$3")+`) f`, string(want.workspace), string(want.flow), want.version)
 	if errors.Is(err, domain.ErrNotFound) {
 		return errFlowChanged()
 	}

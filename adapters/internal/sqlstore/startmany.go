@@ -85,14 +85,15 @@ func checkTexts(s Start) error {
 	return checkText(append(row.Args, s.Condition.Record.Key))
 }
 
-// insert takes the idempotency keys, and inserts the sessions whose key, if they have
-// one, was free and whose flow is as wanted.
+// insert takes the idempotency keys, and then inserts the sessions whose key, if they
+// have one, was free and whose flow is as wanted.
 func (b *startBatch) insert(ctx context.Context, pipe Pipe) error {
 	groups, err := b.groups()
 	if err != nil {
 		return err
 	}
-	statements := []Statement{{SQL: "BEGIN"}}
+	statements := append([]Statement{{SQL: "BEGIN"}}, b.takes()...)
+	first := len(statements)
 	for _, g := range groups {
 		statements = append(statements, g.statement)
 	}
@@ -101,7 +102,7 @@ func (b *startBatch) insert(ctx context.Context, pipe Pipe) error {
 		return err
 	}
 	for n, g := range groups {
-		inserted := counts[1+n]
+		inserted := counts[first+n]
 		for _, i := range g.starts {
 			s := b.starts[i].Session
 			ok := inserted == int64(len(g.starts))
@@ -150,66 +151,102 @@ func (b *startBatch) groups() (groups []group, err error) {
 	return groups, nil
 }
 
-// startMany is insertFresh for many sessions of one flow; its first three parameters
-// are the workspace, the flow and its version.
-const startMany = `/* session.start.many */ WITH rows AS (
-	SELECT * FROM unnest(CAST($4 AS BIGINT[]), CAST($5 AS BIGINT[]), CAST($6 AS TEXT[]), CAST($7 AS BIGINT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]),
-		CAST($10 AS TEXT[]), CAST($11 AS BIGINT[]), CAST($12 AS TEXT[]), CAST($13 AS TEXT[]), CAST($14 AS BIGINT[]),
-		CAST($15 AS TEXT[]), CAST($16 AS TEXT[]), CAST($17 AS BYTEA[]), CAST($18 AS BIGINT[]))
-	AS r (test, created_at, id, link_expires_at, customer_id, subscription_id, currency, mrr, reason, stage, offered, mode, key, digest, recorded_at)
-), taken AS (
-	INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
-	SELECT $1, mode, key, digest, id, recorded_at FROM rows WHERE key <> '' ON CONFLICT DO NOTHING RETURNING session_id
-)
-INSERT INTO sessions (` + sessionColumns + `)
-SELECT $1, test, created_at, id, $2, CAST($3 AS BIGINT), link_expires_at, customer_id, subscription_id, currency, mrr,
-	'', '', '', '', '', reason, '', stage, offered, '', 0, 'pending', '', '', 0, 0, 1
-FROM rows WHERE (key = '' OR id IN (SELECT session_id FROM taken)) AND EXISTS (`
+// takes are the statements that take the idempotency keys: all of a workspace in one.
+func (b *startBatch) takes() (statements []Statement) {
+	keyed := slices.DeleteFunc(slices.Clone(b.open), func(i int) bool { return b.starts[i].Condition.Record.Key == "" })
+	for len(keyed) > 0 {
+		ws := b.starts[keyed[0]].Session.WorkspaceID
+		n := slices.IndexFunc(keyed, func(i int) bool { return b.starts[i].Session.WorkspaceID != ws })
+		if n < 0 {
+			n = len(keyed)
+		}
+		statements = append(statements, b.take(ws, keyed[:n]))
+		keyed = keyed[n:]
+	}
+	return statements
+}
 
-func (b *startBatch) many(want startable, starts []int) Statement {
+// takeMany is insertRecord for many records. It reads the workspace so that one
+// shard reads and writes.
+const takeMany = `/* idempotency.create.many */
+INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
+SELECT w.id, r.mode, r.key, r.digest, r.session_id, r.created_at
+FROM workspaces w CROSS JOIN unnest(CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS BYTEA[]), CAST($5 AS TEXT[]), CAST($6 AS BIGINT[]))
+	AS r (mode, key, digest, session_id, created_at)
+WHERE w.id = $1 ON CONFLICT DO NOTHING`
+
+func (b *startBatch) take(ws domain.WorkspaceID, starts []int) Statement {
+	if len(starts) == 1 {
+		s, record := b.starts[starts[0]].Session, b.starts[starts[0]].Condition.Record
+		record.SessionID = s.ID
+		return insertRecord(ws, s.Mode, record)
+	}
 	var (
-		test, created, expires, offered, recorded           []int64
-		id, customer, subscription, currency, reason, stage []string
-		mode, key                                           []string
-		mrr                                                 []*int64
-		digest                                              [][]byte
+		mode, key, id []string
+		digest        [][]byte
+		created       []int64
 	)
 	for _, i := range starts {
 		s, record := b.starts[i].Session, b.starts[i].Condition.Record
+		mode, key, digest = append(mode, string(s.Mode)), append(key, record.Key), append(digest, record.Digest[:])
+		id, created = append(id, string(s.ID)), append(created, millis(record.CreatedAt))
+	}
+	return Statement{takeMany, []any{string(ws), mode, key, digest, id, created}}
+}
+
+// startMany is insertFresh for many sessions of one flow; its first three parameters
+// are the workspace, the flow and its version. The flow comes between it and tookKeys.
+const (
+	startMany = `/* session.start.many */
+INSERT INTO sessions (` + sessionColumns + `)
+SELECT f.workspace_id, r.test, r.created_at, r.id, $2, CAST($3 AS BIGINT), r.link_expires_at, r.customer_id, r.subscription_id, r.currency, r.mrr,
+	'', '', '', '', '', r.reason, '', r.stage, r.offered, '', 0, 'pending', '', '', 0, 0, 1
+FROM unnest(CAST($4 AS BIGINT[]), CAST($5 AS BIGINT[]), CAST($6 AS TEXT[]), CAST($7 AS BIGINT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]),
+	CAST($10 AS TEXT[]), CAST($11 AS BIGINT[]), CAST($12 AS TEXT[]), CAST($13 AS TEXT[]), CAST($14 AS BIGINT[]), CAST($15 AS TEXT[]), CAST($16 AS TEXT[]))
+AS r (test, created_at, id, link_expires_at, customer_id, subscription_id, currency, mrr, reason, stage, offered, mode, key)
+CROSS JOIN (`
+
+	// A subquery for each key, not a join: whatever the planner believes of the
+	// table's size, it looks the key up.
+	tookKeys = `) f
+WHERE r.key = '' OR r.id = (SELECT session_id FROM idempotency WHERE workspace_id = $1 AND mode = r.mode AND key = r.key)`
+)
+
+func (b *startBatch) many(want startable, starts []int) Statement {
+	var (
+		test, created, expires, offered                                []int64
+		id, customer, subscription, currency, reason, stage, mode, key []string
+		mrr                                                            []*int64
+	)
+	for _, i := range starts {
+		s := b.starts[i].Session
 		test, created, expires = append(test, flag(s.Mode == domain.Test)), append(created, millis(s.CreatedAt)), append(expires, millis(s.LinkExpiresAt))
 		id, customer, subscription = append(id, string(s.ID)), append(customer, s.Customer.ID), append(subscription, s.Customer.SubscriptionID)
 		currency, mrr = append(currency, string(s.Customer.Currency)), append(mrr, s.Customer.MRR)
 		reason, stage, offered = append(reason, s.Reason), append(stage, string(s.Stage)), append(offered, int64(s.Offered))
-		mode, key, digest, recorded = append(mode, string(s.Mode)), append(key, record.Key), append(digest, record.Digest[:]), append(recorded, millis(record.CreatedAt))
+		mode, key = append(mode, string(s.Mode)), append(key, b.starts[i].Condition.Record.Key)
 	}
-	return Statement{startMany + want.query("$2", "CAST($3 AS BIGINT)") + `)`, []any{
+	return Statement{startMany + want.query("$2", "CAST($3 AS BIGINT)") + tookKeys, []any{
 		string(want.workspace), string(want.flow), want.version,
-		test, created, id, expires, customer, subscription, currency, mrr, reason, stage, offered, mode, key, digest, recorded,
+		test, created, id, expires, customer, subscription, currency, mrr, reason, stage, offered, mode, key,
 	}}
 }
 
 // statement inserts the session if its flow is as wanted and its key, if it has
-// one, is free; it takes the key in either case.
+// one, was taken for it.
 func (s Start) statement() (Statement, error) {
 	row, err := sessionRow(s.Session)
 	if err != nil {
 		return Statement{}, err
 	}
 	name, insert := conditional(row.SQL)
-	insert += ` WHERE EXISTS (` + startable{newest: s.Condition.Newest}.query("$5", "CAST($6 AS BIGINT)") + `)`
+	insert = name + "\n" + insert + ` FROM (` + startable{newest: s.Condition.Newest}.query("$5", "CAST($6 AS BIGINT)") + `) f`
 	if s.Condition.Record.Key == "" {
-		return Statement{name + insert, row.Args}, nil
+		return Statement{insert, row.Args}, nil
 	}
 	n := len(row.Args)
-	taken := fmt.Sprintf(` WITH taken AS (
-	INSERT INTO idempotency (workspace_id, mode, key, digest, session_id, created_at)
-	VALUES ($1, $%d, $%d, $%d, $4, $%d) ON CONFLICT DO NOTHING RETURNING 1
-)`, n+1, n+2, n+3, n+4)
-	record := s.Condition.Record
-	return Statement{
-		name + taken + insert + ` AND EXISTS (SELECT 1 FROM taken)`,
-		append(row.Args, string(s.Session.Mode), record.Key, record.Digest[:], millis(record.CreatedAt)),
-	}, nil
+	insert += fmt.Sprintf(` WHERE $4 = (SELECT session_id FROM idempotency WHERE workspace_id = $1 AND mode = $%d AND key = $%d)`, n+1, n+2)
+	return Statement{insert, append(row.Args, string(s.Session.Mode), s.Condition.Record.Key)}, nil
 }
 
 // commit ends the starts, gives back the keys of those that could not start, and counts.

@@ -75,7 +75,7 @@ func (tx *Tx) needWorkspace(ctx context.Context, ws domain.WorkspaceID) error {
 // RevokeKey implements ports.KeyWriter.
 func (tx *Tx) RevokeKey(ctx context.Context, ws domain.WorkspaceID, id domain.KeyID, at time.Time) error {
 	return tx.updateKey(ctx,
-		`/* key.revoke */ UPDATE api_keys SET revoked_at = CASE revoked_at WHEN 0 THEN $3 ELSE revoked_at END WHERE workspace_id = $1 AND id = $2`, ws, id, at)
+		`/* key.revoke */ UPDATE api_keys SET revoked_at = CASE WHEN revoked_at = 0 THEN $3 ELSE revoked_at END WHERE workspace_id = $1 AND id = $2`, ws, id, at)
 }
 
 // TouchKey implements ports.KeyWriter.
