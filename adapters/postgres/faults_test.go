@@ -296,3 +296,25 @@ func TestCommitWithoutItsStandby(t *testing.T) {
 	is.Equal(again.ID, first.ID)
 	is.Equal(w.sessions(t), int64(2))
 }
+
+// A transaction that fails gives its connection back, ready for the next.
+func TestAFailureCostsNoConnection(t *testing.T) {
+	is := is.New(t)
+	url := newDatabase(t)
+	w := newWorld(t, open(t, url, postgres.Options{}))
+	watch := direct(t, url)
+	backends := func() (pids string) {
+		is.NoErr(watch.QueryRow(t.Context(), `SELECT COALESCE(string_agg(CAST(pid AS TEXT), ' ' ORDER BY pid), '') FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'retainrabbit'`).Scan(&pids))
+		return pids
+	}
+	before := backends()
+	is.True(before != "")
+	for range 20 {
+		err := w.store.InTx(t.Context(), func(context.Context, ports.Tx) error { return errUndo })
+		is.Equal(err, errUndo)
+	}
+	is.Equal(backends(), before)
+}
+
+var errUndo = errors.New("undo")
