@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 
 	"github.com/retainrabbit/retainrabbit/adapters/postgres"
@@ -106,5 +107,34 @@ func partitions(node any, found map[string]bool) {
 		for _, child := range n {
 			partitions(child, found)
 		}
+	}
+}
+
+// Plans are kept for as long as a connection. Made while the table is empty, they
+// must be right when it is large: a session is found by its whole key, and the list
+// is read in order.
+func TestPlansOfAnEmptyTable(t *testing.T) {
+	is := is.New(t)
+	conn := direct(t, newDatabase(t))
+	for _, setting := range []string{"SET enable_seqscan = off", "SET plan_cache_mode = force_generic_plan"} {
+		_, err := conn.Exec(t.Context(), setting)
+		is.NoErr(err)
+	}
+	for query, want := range map[string]string{
+		"SELECT reason FROM sessions WHERE workspace_id = $1 AND id = $2":                                                          "sessions_pkey.*id = [$]2",
+		"SELECT reason FROM sessions WHERE workspace_id = $1 AND test = 0 AND $2 = '' ORDER BY created_at DESC, id DESC LIMIT 100": "Backward using sessions_by_time",
+	} {
+		_, err := conn.Exec(t.Context(), "PREPARE q (text, text) AS "+query)
+		is.NoErr(err)
+		rows, err := conn.Query(t.Context(), "EXPLAIN (COSTS OFF) EXECUTE q ('x', '')", pgx.QueryExecModeSimpleProtocol)
+		is.NoErr(err)
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		is.NoErr(err)
+		plan := strings.Join(lines, " ")
+		if !regexp.MustCompile(want).MatchString(plan) || strings.Contains(plan, "Sort") {
+			t.Errorf("%s: %s", query, plan)
+		}
+		_, err = conn.Exec(t.Context(), "DEALLOCATE q")
+		is.NoErr(err)
 	}
 }
