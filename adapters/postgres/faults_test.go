@@ -15,6 +15,7 @@ import (
 
 	"github.com/matryer/is"
 
+	"github.com/retainrabbit/retainrabbit/adapters/internal/storetest"
 	"github.com/retainrabbit/retainrabbit/adapters/postgres"
 	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
 	"github.com/retainrabbit/retainrabbit/app"
@@ -31,9 +32,9 @@ func settings(list ...string) string {
 	return text
 }
 
-func (w world) key(t testing.TB) domain.Key {
+func newKey(t testing.TB, w storetest.World[*postgres.Store]) domain.Key {
 	t.Helper()
-	k, _, err := w.app.CreateKey(t.Context(), app.KeyRequest{WorkspaceID: w.ws.ID, Name: "k", Mode: domain.Live, Scope: domain.ScopeRead})
+	k, _, err := w.App.CreateKey(t.Context(), app.KeyRequest{WorkspaceID: w.Workspace.ID, Name: "k", Mode: domain.Live, Scope: domain.ScopeRead})
 	is.New(t).NoErr(err)
 	return k
 }
@@ -41,21 +42,21 @@ func (w world) key(t testing.TB) domain.Key {
 // Two transactions that lock each other out are both made in the end.
 func TestDeadlocksAreTriedAgain(t *testing.T) {
 	is := is.New(t)
-	w := newWorld(t, open(t, newDatabase(t)+settings("deadlock_timeout=50ms"), postgres.Options{Timeout: 10 * time.Second}))
-	one, two := w.key(t), w.key(t)
+	w := storetest.NewWorld(t, open(t, newDatabase(t)+settings("deadlock_timeout=50ms"), postgres.Options{Timeout: 10 * time.Second}))
+	one, two := newKey(t, w), newKey(t, w)
 	var runs atomic.Int64
 	var both, met sync.WaitGroup
 	met.Add(2)
 	for _, order := range [][]domain.Key{{one, two}, {two, one}} {
 		both.Go(func() {
 			wait := sync.OnceFunc(func() { met.Done(); met.Wait() })
-			err := w.store.InTx(t.Context(), func(ctx context.Context, tx ports.Tx) error {
+			err := w.Store.InTx(t.Context(), func(ctx context.Context, tx ports.Tx) error {
 				runs.Add(1)
-				if err := tx.RevokeKey(ctx, w.ws.ID, order[0].ID, time.Now()); err != nil {
+				if err := tx.RevokeKey(ctx, w.Workspace.ID, order[0].ID, time.Now()); err != nil {
 					return err
 				}
 				wait() // until the other has locked its first, too
-				return tx.RevokeKey(ctx, w.ws.ID, order[1].ID, time.Now())
+				return tx.RevokeKey(ctx, w.Workspace.ID, order[1].ID, time.Now())
 			})
 			if err != nil {
 				t.Error(err)
@@ -69,8 +70,8 @@ func TestDeadlocksAreTriedAgain(t *testing.T) {
 // Under a stricter isolation the server refuses what came second; it is run again.
 func TestSerializationFailuresAreTriedAgain(t *testing.T) {
 	is := is.New(t)
-	w := newWorld(t, open(t, newDatabase(t)+settings("default_transaction_isolation=serializable"), postgres.Options{Timeout: 10 * time.Second}))
-	s, err := w.start(t.Context())
+	w := storetest.NewWorld(t, open(t, newDatabase(t)+settings("default_transaction_isolation=serializable"), postgres.Options{Timeout: 10 * time.Second}))
+	s, err := w.Start(t.Context())
 	is.NoErr(err)
 	var runs atomic.Int64
 	var both, met sync.WaitGroup
@@ -78,9 +79,9 @@ func TestSerializationFailuresAreTriedAgain(t *testing.T) {
 	for range 2 {
 		both.Go(func() {
 			wait := sync.OnceFunc(func() { met.Done(); met.Wait() })
-			err := w.store.InTx(t.Context(), func(ctx context.Context, tx ports.Tx) error {
+			err := w.Store.InTx(t.Context(), func(ctx context.Context, tx ports.Tx) error {
 				runs.Add(1)
-				if _, err := tx.Session(ctx, w.ws.ID, s.ID); err != nil {
+				if _, err := tx.Session(ctx, w.Workspace.ID, s.ID); err != nil {
 					return err
 				}
 				wait()
@@ -95,20 +96,20 @@ func TestSerializationFailuresAreTriedAgain(t *testing.T) {
 	}
 	both.Wait()
 	is.True(runs.Load() > 2)
-	is.Equal(w.sessions(t), int64(3))
+	is.Equal(w.Sessions(t, w.Store), int64(3))
 }
 
 // When every connection for writing is taken, writes are refused in time, and reads go on.
 func TestPoolExhausted(t *testing.T) {
 	is := is.New(t)
-	w := newWorld(t, open(t, newDatabase(t)+"&pool_max_conns=4", postgres.Options{Timeout: 300 * time.Millisecond}))
-	k := w.key(t)
+	w := storetest.NewWorld(t, open(t, newDatabase(t)+"&pool_max_conns=4", postgres.Options{Timeout: 300 * time.Millisecond}))
+	k := newKey(t, w)
 	release := make(chan struct{})
 	var holding, held sync.WaitGroup
 	holding.Add(3)
 	for range 3 {
 		held.Go(func() {
-			_ = w.store.InTx(context.Background(), func(context.Context, ports.Tx) error {
+			_ = w.Store.InTx(context.Background(), func(context.Context, ports.Tx) error {
 				holding.Done()
 				<-release
 				return nil
@@ -117,9 +118,9 @@ func TestPoolExhausted(t *testing.T) {
 	}
 	holding.Wait()
 	began := time.Now()
-	_, read := w.store.Key(t.Context(), w.ws.ID, k.Public)
-	_, start := w.start(t.Context())
-	write := w.app.RevokeKey(t.Context(), w.ws.ID, k.ID)
+	_, read := w.Store.Key(t.Context(), w.Workspace.ID, k.Public)
+	_, start := w.Start(t.Context())
+	write := w.App.RevokeKey(t.Context(), w.Workspace.ID, k.ID)
 	is.NoErr(read)
 	for _, err := range []error{start, write} {
 		is.Equal(domain.KindOf(err), domain.ErrUnavailable)
@@ -127,8 +128,8 @@ func TestPoolExhausted(t *testing.T) {
 	is.True(time.Since(began) < 3*time.Second)
 	close(release)
 	held.Wait()
-	is.NoErr(w.app.RevokeKey(t.Context(), w.ws.ID, k.ID)) // the pool is whole again
-	_, err := w.start(t.Context())
+	is.NoErr(w.App.RevokeKey(t.Context(), w.Workspace.ID, k.ID)) // the pool is whole again
+	_, err := w.Start(t.Context())
 	is.NoErr(err)
 }
 
@@ -145,17 +146,17 @@ func TestStatementTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
 			url := newDatabase(t)
-			w := newWorld(t, open(t, url+c.parameters, postgres.Options{Timeout: c.timeout}))
-			k := w.key(t)
+			w := storetest.NewWorld(t, open(t, url+c.parameters, postgres.Options{Timeout: c.timeout}))
+			k := newKey(t, w)
 			lock := direct(t, url)
 			_, err := lock.Exec(t.Context(), "BEGIN; SELECT 1 FROM api_keys FOR UPDATE")
 			is.NoErr(err)
-			err = w.app.RevokeKey(t.Context(), w.ws.ID, k.ID)
+			err = w.App.RevokeKey(t.Context(), w.Workspace.ID, k.ID)
 			is.Equal(domain.KindOf(err), domain.ErrUnavailable)
 			is.True(strings.Contains(err.Error(), c.want))
 			_, err = lock.Exec(t.Context(), "ROLLBACK")
 			is.NoErr(err)
-			is.NoErr(w.app.RevokeKey(t.Context(), w.ws.ID, k.ID))
+			is.NoErr(w.App.RevokeKey(t.Context(), w.Workspace.ID, k.ID))
 		})
 	}
 }
@@ -164,14 +165,14 @@ func TestStatementTimeout(t *testing.T) {
 func TestCallerGivesUp(t *testing.T) {
 	is := is.New(t)
 	url := newDatabase(t)
-	w := newWorld(t, open(t, url, postgres.Options{}))
-	k := w.key(t)
+	w := storetest.NewWorld(t, open(t, url, postgres.Options{}))
+	k := newKey(t, w)
 	lock := direct(t, url)
 	_, err := lock.Exec(t.Context(), "BEGIN; SELECT 1 FROM api_keys FOR UPDATE")
 	is.NoErr(err)
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
-	err = w.app.RevokeKey(ctx, w.ws.ID, k.ID)
+	err = w.App.RevokeKey(ctx, w.Workspace.ID, k.ID)
 	is.True(errors.Is(err, context.DeadlineExceeded))
 	is.Equal(domain.KindOf(err), domain.Kind(""))
 }
@@ -179,8 +180,8 @@ func TestCallerGivesUp(t *testing.T) {
 // One start that the server refuses does not take along those beside it.
 func TestOneBadStartFailsAlone(t *testing.T) {
 	is := is.New(t)
-	w := newWorld(t, open(t, newDatabase(t), postgres.Options{}))
-	first, err := w.start(t.Context())
+	w := storetest.NewWorld(t, open(t, newDatabase(t), postgres.Options{}))
+	first, err := w.Start(t.Context())
 	is.NoErr(err)
 	var good, bad atomic.Int64
 	var all sync.WaitGroup
@@ -188,13 +189,13 @@ func TestOneBadStartFailsAlone(t *testing.T) {
 		all.Go(func() {
 			s := first
 			if i%8 > 0 {
-				other, err := w.start(t.Context())
+				other, err := w.Start(t.Context())
 				if err == nil && other.ID != "" {
 					good.Add(1)
 				}
 				return
 			}
-			if _, err := w.store.StartSession(t.Context(), s, ports.StartCondition{}); domain.KindOf(err) == domain.ErrConflict {
+			if _, err := w.Store.StartSession(t.Context(), s, ports.StartCondition{}); domain.KindOf(err) == domain.ErrConflict {
 				bad.Add(1)
 			}
 		})
@@ -202,7 +203,7 @@ func TestOneBadStartFailsAlone(t *testing.T) {
 	all.Wait()
 	is.Equal(good.Load(), int64(56))
 	is.Equal(bad.Load(), int64(8))
-	is.Equal(w.sessions(t), int64(57))
+	is.Equal(w.Sessions(t, w.Store), int64(57))
 }
 
 // A full disk is said, loses nothing, and needs no restart when there is room again.
@@ -223,14 +224,14 @@ func TestDiskFull(t *testing.T) {
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", small).Run() })
 	is.NoErr(cluster.Exec("postgres", "CREATE TABLESPACE small LOCATION '"+small+"'"))
 	is.NoErr(cluster.Exec("postgres", "CREATE DATABASE small TABLESPACE small"))
-	w := newWorld(t, open(t, cluster.URL("small"), postgres.Options{}))
+	w := storetest.NewWorld(t, open(t, cluster.URL("small"), postgres.Options{}))
 	var acked atomic.Int64
 	var full atomic.Value
 	var all sync.WaitGroup
 	for range 32 {
 		all.Go(func() {
 			for {
-				if _, err := w.start(t.Context()); err != nil {
+				if _, err := w.Start(t.Context()); err != nil {
 					full.Store(err)
 					return
 				}
@@ -242,13 +243,13 @@ func TestDiskFull(t *testing.T) {
 	err, _ := full.Load().(error)
 	is.Equal(domain.KindOf(err), domain.ErrUnavailable)
 	is.True(strings.Contains(err.Error(), "disk is full"))
-	is.Equal(w.sessions(t), acked.Load())
+	is.Equal(w.Sessions(t, w.Store), acked.Load())
 	is.True(acked.Load() > 1000)
 
 	is.NoErr(exec.Command("mount", "-o", "remount,size=64m", small).Run())
-	_, err = w.start(t.Context())
+	_, err = w.Start(t.Context())
 	is.NoErr(err)
-	is.Equal(w.sessions(t), acked.Load()+1)
+	is.Equal(w.Sessions(t, w.Store), acked.Load()+1)
 }
 
 // A commit that waits for a standby is refused in time, is not seen by anybody, and
@@ -257,27 +258,27 @@ func TestCommitWithoutItsStandby(t *testing.T) {
 	is := is.New(t)
 	primary := pgtest.New(t, pgtest.Durable...)
 	standby := primary.Standby(t)
-	w := newWorld(t, open(t, primary.URL("postgres"), postgres.Options{Timeout: 300 * time.Millisecond}))
-	s, err := w.start(t.Context())
+	w := storetest.NewWorld(t, open(t, primary.URL("postgres"), postgres.Options{Timeout: 300 * time.Millisecond}))
+	s, err := w.Start(t.Context())
 	is.NoErr(err)
 	standby.Stop(syscall.SIGQUIT)
 
-	_, err = w.app.Keep(t.Context(), s)
+	_, err = w.App.Keep(t.Context(), s)
 	is.Equal(domain.KindOf(err), domain.ErrUnavailable)
-	request := app.StartRequest{Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}, IdempotencyKey: "click"}
+	request := app.StartRequest{Workspace: w.Workspace, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}, IdempotencyKey: "click"}
 	for range 3 {
-		_, err = w.app.StartSession(t.Context(), request)
+		_, err = w.App.StartSession(t.Context(), request)
 		is.Equal(domain.KindOf(err), domain.ErrUnavailable)
 	}
 	time.Sleep(time.Second) // whatever would cancel the commit has done so by now
-	got, err := w.store.Session(t.Context(), w.ws.ID, s.ID)
+	got, err := w.Store.Session(t.Context(), w.Workspace.ID, s.ID)
 	is.NoErr(err)
 	is.Equal(got.Outcome, domain.Pending) // no false "done"
-	is.Equal(w.sessions(t), int64(1))
+	is.Equal(w.Sessions(t, w.Store), int64(1))
 
 	standby.Start(t)
 	for range 100 {
-		if got, err = w.store.Session(t.Context(), w.ws.ID, s.ID); err == nil && got.Outcome == domain.Saved {
+		if got, err = w.Store.Session(t.Context(), w.Workspace.ID, s.ID); err == nil && got.Outcome == domain.Saved {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -285,23 +286,23 @@ func TestCommitWithoutItsStandby(t *testing.T) {
 	is.Equal(got.Outcome, domain.Saved)
 	var first domain.Session
 	for range 100 {
-		if first, err = w.app.StartSession(t.Context(), request); err == nil {
+		if first, err = w.App.StartSession(t.Context(), request); err == nil {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	is.NoErr(err)
-	again, err := w.app.StartSession(t.Context(), request)
+	again, err := w.App.StartSession(t.Context(), request)
 	is.NoErr(err)
 	is.Equal(again.ID, first.ID)
-	is.Equal(w.sessions(t), int64(2))
+	is.Equal(w.Sessions(t, w.Store), int64(2))
 }
 
 // A transaction that fails gives its connection back, ready for the next.
 func TestAFailureCostsNoConnection(t *testing.T) {
 	is := is.New(t)
 	url := newDatabase(t)
-	w := newWorld(t, open(t, url, postgres.Options{}))
+	w := storetest.NewWorld(t, open(t, url, postgres.Options{}))
 	watch := direct(t, url)
 	backends := func() (pids string) {
 		is.NoErr(watch.QueryRow(t.Context(), `SELECT COALESCE(string_agg(CAST(pid AS TEXT), ' ' ORDER BY pid), '') FROM pg_stat_activity
@@ -311,7 +312,7 @@ func TestAFailureCostsNoConnection(t *testing.T) {
 	before := backends()
 	is.True(before != "")
 	for range 20 {
-		err := w.store.InTx(t.Context(), func(context.Context, ports.Tx) error { return errUndo })
+		err := w.Store.InTx(t.Context(), func(context.Context, ports.Tx) error { return errUndo })
 		is.Equal(err, errUndo)
 	}
 	is.Equal(backends(), before)

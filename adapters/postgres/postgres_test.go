@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/matryer/is"
 
+	"github.com/retainrabbit/retainrabbit/adapters/internal/storetest"
 	"github.com/retainrabbit/retainrabbit/adapters/postgres"
 	"github.com/retainrabbit/retainrabbit/adapters/postgres/pgtest"
 	"github.com/retainrabbit/retainrabbit/app"
@@ -22,38 +23,6 @@ import (
 	"github.com/retainrabbit/retainrabbit/ports"
 	"github.com/retainrabbit/retainrabbit/ports/porttest"
 )
-
-// world is a workspace with an active flow.
-type world struct {
-	store *postgres.Store
-	app   *app.App
-	ws    domain.Workspace
-}
-
-func newWorld(t testing.TB, store *postgres.Store) world {
-	is := is.New(t)
-	w := world{store: store, app: app.New(app.Config{Store: store})}
-	var err error
-	w.ws, err = w.app.CreateWorkspace(t.Context(), "Acme", "usd")
-	is.NoErr(err)
-	_, err = w.app.ApplyFlow(t.Context(), w.ws.ID, domain.FlowDocument{
-		Name: "Win-back", Slug: "win-back", Status: domain.Active,
-		Steps: domain.Steps{domain.OfferStep{Label: "o", Offer: domain.Pause{Months: 1}}},
-	})
-	is.NoErr(err)
-	return w
-}
-
-func (w world) start(ctx context.Context) (domain.Session, error) {
-	return w.app.StartSession(ctx, app.StartRequest{Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}})
-}
-
-func (w world) sessions(t testing.TB) int64 {
-	t.Helper()
-	stats, err := w.store.Stats(t.Context(), w.ws.ID, 0)
-	is.New(t).NoErr(err)
-	return stats.Total("usd").Sessions
-}
 
 // direct is a connection beside the store's own.
 func direct(t testing.TB, url string) *pgx.Conn {
@@ -81,17 +50,17 @@ func TestManyClientsBehindPgBouncer(t *testing.T) {
 	cluster := pgtest.Shared(t)
 	port := cluster.PgBouncer(t, 3)
 	url := pgtest.Through(newDatabase(t), cluster.Port, port, "&default_query_exec_mode=cache_describe&pool_max_conns=200")
-	w := newWorld(t, open(t, url, postgres.Options{Timeout: time.Minute}))
+	w := storetest.NewWorld(t, open(t, url, postgres.Options{Timeout: time.Minute}))
 	var clients sync.WaitGroup
 	for range 200 {
 		clients.Go(func() {
 			for range 5 {
-				s, err := w.start(t.Context())
+				s, err := w.Start(t.Context())
 				if err == nil {
-					_, err = w.app.Keep(t.Context(), s)
+					_, err = w.App.Keep(t.Context(), s)
 				}
 				if err == nil {
-					_, err = w.store.Session(t.Context(), w.ws.ID, s.ID)
+					_, err = w.Store.Session(t.Context(), w.Workspace.ID, s.ID)
 				}
 				if err != nil {
 					t.Error(err)
@@ -101,7 +70,7 @@ func TestManyClientsBehindPgBouncer(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	stats, err := w.store.Stats(t.Context(), w.ws.ID, 0)
+	stats, err := w.Store.Stats(t.Context(), w.Workspace.ID, 0)
 	is.NoErr(err)
 	is.Equal(stats.Total("usd").Saved, int64(1000))
 }
@@ -130,7 +99,7 @@ func TestManyInstancesMigrateOnce(t *testing.T) {
 				return
 			}
 			defer store.Close()
-			_, ok, err := app.New(app.Config{Store: store}).Bootstrap(t.Context(), "First", winBack)
+			_, ok, err := app.New(app.Config{Store: store}).Bootstrap(t.Context(), "First", storetest.WinBack)
 			if err != nil {
 				t.Error(err)
 			}
@@ -147,11 +116,6 @@ func TestManyInstancesMigrateOnce(t *testing.T) {
 	is.Equal(twice, 0)
 }
 
-var winBack = domain.FlowDocument{
-	Name: "Win-back", Slug: "win-back", Status: domain.Active,
-	Steps: domain.Steps{domain.OfferStep{Label: "o", Offer: domain.Pause{Months: 1}}},
-}
-
 // An older program goes on working on a schema that a newer one has expanded, and
 // refuses one that no longer is what it knows.
 func TestNewerSchemas(t *testing.T) {
@@ -166,8 +130,8 @@ func TestNewerSchemas(t *testing.T) {
 	}
 	exec("INSERT INTO retainrabbit_schema (version_id, is_applied) VALUES (998, true)")
 	exec("ALTER TABLE sessions ADD COLUMN of_tomorrow TEXT NOT NULL DEFAULT ''")
-	w := newWorld(t, open(t, url, postgres.Options{}))
-	_, err := w.start(t.Context())
+	w := storetest.NewWorld(t, open(t, url, postgres.Options{}))
+	_, err := w.Start(t.Context())
 	is.NoErr(err)
 
 	exec("INSERT INTO retainrabbit_schema (version_id, is_applied) VALUES (999, true)")
@@ -192,14 +156,14 @@ func TestLeastPrivilege(t *testing.T) {
 	is.Equal(domain.KindOf(err), domain.ErrUnavailable) // it may not create the tables
 	is.NoErr(postgres.Migrate(t.Context(), owner))
 	is.NoErr(cluster.Exec("retainrabbit", after))
-	w := newWorld(t, open(t, served, postgres.Options{}))
-	s, err := w.start(t.Context())
+	w := storetest.NewWorld(t, open(t, served, postgres.Options{}))
+	s, err := w.Start(t.Context())
 	is.NoErr(err)
-	_, err = w.app.Keep(t.Context(), s)
+	_, err = w.App.Keep(t.Context(), s)
 	is.NoErr(err)
-	_, err = w.app.ForgetIdempotency(t.Context())
+	_, err = w.App.ForgetIdempotency(t.Context())
 	is.NoErr(err)
-	health, err := w.store.Health(t.Context())
+	health, err := w.Store.Health(t.Context())
 	is.NoErr(err)
 	is.True(health.Serves && !health.Owner && !health.Standby)
 	for _, forbidden := range []string{"DROP TABLE sessions", "DELETE FROM sessions", "DELETE FROM session_events", "UPDATE session_events SET data = ''"} {
@@ -252,8 +216,8 @@ func TestJobsRunOnce(t *testing.T) {
 func TestIdempotentAcrossInstances(t *testing.T) {
 	is := is.New(t)
 	url := newDatabase(t)
-	w := newWorld(t, open(t, url, postgres.Options{Timeout: 10 * time.Second}))
-	apps := []*app.App{w.app}
+	w := storetest.NewWorld(t, open(t, url, postgres.Options{Timeout: 10 * time.Second}))
+	apps := []*app.App{w.App}
 	for range 3 {
 		apps = append(apps, app.New(app.Config{Store: open(t, url, postgres.Options{Timeout: 10 * time.Second})}))
 	}
@@ -263,7 +227,7 @@ func TestIdempotentAcrossInstances(t *testing.T) {
 		for i := range 16 {
 			all.Go(func() {
 				s, err := apps[i%len(apps)].StartSession(t.Context(), app.StartRequest{
-					Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}, IdempotencyKey: fmt.Sprint("retry ", key),
+					Workspace: w.Workspace, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}, IdempotencyKey: fmt.Sprint("retry ", key),
 				})
 				if err != nil {
 					t.Error(err)
@@ -276,27 +240,27 @@ func TestIdempotentAcrossInstances(t *testing.T) {
 		ids.Range(func(any, any) bool { n++; return true })
 		is.Equal(n, 1)
 	}
-	is.Equal(w.sessions(t), int64(20))
+	is.Equal(w.Sessions(t, w.Store), int64(20))
 }
 
 // A database that is moved is the same afterwards, also when the move is cut off.
 func TestCopyIsContinued(t *testing.T) {
 	is := is.New(t)
-	from := newWorld(t, open(t, newDatabase(t), postgres.Options{}))
+	from := storetest.NewWorld(t, open(t, newDatabase(t), postgres.Options{}))
 	for i := range 700 {
-		s, err := from.app.StartSession(t.Context(), app.StartRequest{
-			Workspace: from.ws, Mode: []domain.Mode{domain.Live, domain.Test}[i%2], Customer: domain.Customer{ID: "cus"}, IdempotencyKey: fmt.Sprint(i),
+		s, err := from.App.StartSession(t.Context(), app.StartRequest{
+			Workspace: from.Workspace, Mode: []domain.Mode{domain.Live, domain.Test}[i%2], Customer: domain.Customer{ID: "cus"}, IdempotencyKey: fmt.Sprint(i),
 		})
 		is.NoErr(err)
 		if i%3 == 0 {
-			_, err = from.app.Cancel(t.Context(), s)
+			_, err = from.App.Cancel(t.Context(), s)
 			is.NoErr(err)
 		}
 	}
 	to := open(t, newDatabase(t), postgres.Options{Timeout: time.Minute})
 	for cut := int64(300); ; cut += 300 { // cut off again and again, later each time
 		ctx, stop := context.WithCancel(t.Context())
-		copied, err := app.Copy(ctx, from.store, to, func(done, _ int64) {
+		copied, err := app.Copy(ctx, from.Store, to, func(done, _ int64) {
 			if done >= cut {
 				stop()
 			}
@@ -317,10 +281,10 @@ func TestCopyIsContinued(t *testing.T) {
 // Of two copies to one target at once, from whatever sources, one goes on.
 func TestTwoCopiesAtOnce(t *testing.T) {
 	is := is.New(t)
-	from := []world{newWorld(t, open(t, newDatabase(t), postgres.Options{})), newWorld(t, open(t, newDatabase(t), postgres.Options{}))}
+	from := []storetest.World[*postgres.Store]{storetest.NewWorld(t, open(t, newDatabase(t), postgres.Options{})), storetest.NewWorld(t, open(t, newDatabase(t), postgres.Options{}))}
 	for _, w := range from {
 		for range 50 {
-			_, err := w.start(t.Context())
+			_, err := w.Start(t.Context())
 			is.NoErr(err)
 		}
 	}
@@ -329,7 +293,7 @@ func TestTwoCopiesAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 4 { // two of each source
 		all.Go(func() {
-			switch _, err := app.Copy(t.Context(), from[i%2].store, to, nil); {
+			switch _, err := app.Copy(t.Context(), from[i%2].Store, to, nil); {
 			case err == nil:
 				copied.Add(1)
 			case errors.Is(err, domain.ErrConflict):
@@ -351,13 +315,13 @@ func TestTwoCopiesAtOnce(t *testing.T) {
 func TestManyKeysAreForgotten(t *testing.T) {
 	is := is.New(t)
 	url := newDatabase(t)
-	w := newWorld(t, open(t, url, postgres.Options{}))
+	w := storetest.NewWorld(t, open(t, url, postgres.Options{}))
 	_, err := direct(t, url).Exec(t.Context(), `INSERT INTO idempotency SELECT id, 'live', i::text, '', '', 1 FROM workspaces, generate_series(1, 23456) i`)
 	is.NoErr(err)
-	done, err := w.app.ForgetIdempotency(t.Context())
+	done, err := w.App.ForgetIdempotency(t.Context())
 	is.NoErr(err)
 	is.Equal(done, 1)
-	counts, err := w.store.Counts(t.Context(), w.ws.ID)
+	counts, err := w.Store.Counts(t.Context(), w.Workspace.ID)
 	is.NoErr(err)
 	is.Equal(counts.Idempotency, int64(0))
 }

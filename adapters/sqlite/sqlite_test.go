@@ -16,48 +16,17 @@ import (
 
 	"github.com/matryer/is"
 
+	"github.com/retainrabbit/retainrabbit/adapters/internal/storetest"
 	"github.com/retainrabbit/retainrabbit/adapters/sqlite"
 	"github.com/retainrabbit/retainrabbit/app"
 	"github.com/retainrabbit/retainrabbit/domain"
 	"github.com/retainrabbit/retainrabbit/ports"
 )
 
-// world is a workspace with an active flow.
-type world struct {
-	store *sqlite.Store
-	app   *app.App
-	ws    domain.Workspace
-}
-
-func newWorld(t testing.TB, store *sqlite.Store) world {
-	is := is.New(t)
-	w := world{store: store, app: app.New(app.Config{Store: store})}
-	var err error
-	w.ws, err = w.app.CreateWorkspace(t.Context(), "Acme", "usd")
-	is.NoErr(err)
-	_, err = w.app.ApplyFlow(t.Context(), w.ws.ID, domain.FlowDocument{
-		Name: "Win-back", Slug: "win-back", Status: domain.Active,
-		Steps: domain.Steps{domain.OfferStep{Label: "o", Offer: domain.Pause{Months: 1}}},
-	})
-	is.NoErr(err)
-	return w
-}
-
-func (w world) start(ctx context.Context) (domain.Session, error) {
-	return w.app.StartSession(ctx, app.StartRequest{Workspace: w.ws, Mode: domain.Live, Customer: domain.Customer{ID: "cus"}})
-}
-
-func (w world) sessions(t testing.TB, store *sqlite.Store) int64 {
-	t.Helper()
-	stats, err := store.Stats(t.Context(), w.ws.ID, 0)
-	is.New(t).NoErr(err)
-	return stats.Total("usd").Sessions
-}
-
 func TestTheFileIsItsOwnersAlone(t *testing.T) {
 	is := is.New(t)
 	path := newPath(t)
-	newWorld(t, open(t, path))
+	storetest.NewWorld(t, open(t, path))
 	for _, file := range []string{path, path + "-wal", path + "-shm"} {
 		info, err := os.Stat(file)
 		is.NoErr(err)
@@ -81,7 +50,7 @@ func TestManyProcessesMayMigrateAtOnce(t *testing.T) {
 		})
 	}
 	done.Wait()
-	newWorld(t, open(t, path))
+	storetest.NewWorld(t, open(t, path))
 }
 
 func TestANewerDatabaseIsRefused(t *testing.T) {
@@ -127,7 +96,7 @@ func TestPathsThatCannotBeOpened(t *testing.T) {
 	_, err := sqlite.OpenExisting(t.Context(), filepath.Join(dir, "missing.db"))
 	is.Equal(domain.KindOf(err), domain.ErrUnavailable)
 	odd := filepath.Join(dir, "a b?c#d%41.db") // characters that mean something in an address
-	newWorld(t, open(t, odd))
+	storetest.NewWorld(t, open(t, odd))
 	_, err = os.Stat(odd)
 	is.NoErr(err)
 }
@@ -140,16 +109,16 @@ func TestReadOnlyDatabase(t *testing.T) {
 	}
 	is := is.New(t)
 	path := newPath(t)
-	w := newWorld(t, open(t, path))
-	_, err := w.start(t.Context())
+	w := storetest.NewWorld(t, open(t, path))
+	_, err := w.Start(t.Context())
 	is.NoErr(err)
-	is.NoErr(w.store.Close())
+	is.NoErr(w.Store.Close())
 	is.NoErr(os.Chmod(path, 0o400))
 	_, err = sqlite.Open(t.Context(), path, sqlite.Options{})
 	is.Equal(domain.KindOf(err), domain.ErrUnavailable)
 	is.True(strings.Contains(err.Error(), "permission denied"))
 	is.NoErr(os.Chmod(path, 0o600))
-	is.Equal(w.sessions(t, open(t, path)), int64(1)) // nothing was lost
+	is.Equal(w.Sessions(t, open(t, path)), int64(1)) // nothing was lost
 }
 
 // asNobody runs one test of this package in a process without rights.
@@ -185,11 +154,11 @@ func TestDiskFull(t *testing.T) {
 		t.Skipf("SKIPPED: a small tmpfs cannot be mounted, so a full disk was not tested: %s", out)
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
-	w := newWorld(t, open(t, filepath.Join(dir, "full.db")))
+	w := storetest.NewWorld(t, open(t, filepath.Join(dir, "full.db")))
 	acknowledged := int64(0)
 	var err error
 	for range 200_000 {
-		if _, err = w.start(t.Context()); err != nil {
+		if _, err = w.Start(t.Context()); err != nil {
 			break
 		}
 		acknowledged++
@@ -197,31 +166,31 @@ func TestDiskFull(t *testing.T) {
 	is.Equal(domain.KindOf(err), domain.ErrUnavailable)
 	is.True(strings.Contains(err.Error(), "disk is full"))
 	is.True(acknowledged > 100)
-	is.Equal(w.sessions(t, w.store), acknowledged)
-	recent, err := w.store.RecentSessions(t.Context(), w.ws.ID, 100)
+	is.Equal(w.Sessions(t, w.Store), acknowledged)
+	recent, err := w.Store.RecentSessions(t.Context(), w.Workspace.ID, 100)
 	is.NoErr(err)
 	is.Equal(len(recent), 100)
 
 	is.NoErr(exec.Command("mount", "-o", "remount,size=16m", dir).Run())
-	_, err = w.start(t.Context())
+	_, err = w.Start(t.Context())
 	is.NoErr(err)
-	is.Equal(w.sessions(t, w.store), acknowledged+1)
-	is.NoErr(w.store.Check(t.Context()))
+	is.Equal(w.Sessions(t, w.Store), acknowledged+1)
+	is.NoErr(w.Store.Check(t.Context()))
 }
 
 // A copy that was made under load is whole: it opens, and its counts are a recount
 // of its sessions.
 func TestBackupUnderLoad(t *testing.T) {
 	is := is.New(t)
-	w := newWorld(t, open(t, newPath(t)))
+	w := storetest.NewWorld(t, open(t, newPath(t)))
 	ctx, stop := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
 	for range 8 {
 		writers.Go(func() {
 			for ctx.Err() == nil {
-				s, err := w.start(ctx)
+				s, err := w.Start(ctx)
 				if err == nil {
-					_, err = w.app.Keep(ctx, s)
+					_, err = w.App.Keep(ctx, s)
 				}
 				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Error(err)
@@ -232,18 +201,18 @@ func TestBackupUnderLoad(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 5 {
 		dest := filepath.Join(dir, fmt.Sprintf("copy-%d.db", i))
-		before := w.sessions(t, w.store)
-		is.NoErr(w.store.Backup(t.Context(), dest))
-		after := w.sessions(t, w.store)
-		is.Equal(domain.KindOf(w.store.Backup(t.Context(), dest)), domain.ErrConflict) // never over an existing file
+		before := w.Sessions(t, w.Store)
+		is.NoErr(w.Store.Backup(t.Context(), dest))
+		after := w.Sessions(t, w.Store)
+		is.Equal(domain.KindOf(w.Store.Backup(t.Context(), dest)), domain.ErrConflict) // never over an existing file
 
 		restored := open(t, dest)
-		n := w.sessions(t, restored)
+		n := w.Sessions(t, restored)
 		is.True(n >= before && n <= after)
 		is.NoErr(restored.Check(t.Context()))
 		var counted, saved int64
 		row(t, dest, "SELECT COUNT(*), COUNT(*) FILTER (WHERE outcome = 'saved') FROM sessions", &counted, &saved)
-		stats, err := restored.Stats(t.Context(), w.ws.ID, 0)
+		stats, err := restored.Stats(t.Context(), w.Workspace.ID, 0)
 		is.NoErr(err)
 		is.Equal(stats.Total("usd").Sessions, counted)
 		is.Equal(stats.Total("usd").Saved, saved)
@@ -257,7 +226,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, ".retainrabbit*"))
 	is.NoErr(err)
 	is.Equal(len(left), 0)
-	is.Equal(domain.KindOf(w.store.Backup(t.Context(), filepath.Join(dir, "none", "x.db"))), domain.ErrUnavailable)
+	is.Equal(domain.KindOf(w.Store.Backup(t.Context(), filepath.Join(dir, "none", "x.db"))), domain.ErrUnavailable)
 }
 
 func row(t testing.TB, path, query string, dest ...any) {
@@ -273,23 +242,24 @@ func row(t testing.TB, path, query string, dest ...any) {
 func TestAnotherProcessWrites(t *testing.T) {
 	is := is.New(t)
 	path := newPath(t)
-	w := newWorld(t, open(t, path))
-	other := world{store: open(t, path), ws: w.ws}
-	other.app = app.New(app.Config{Store: other.store})
+	w := storetest.NewWorld(t, open(t, path))
+	other := w // in another process
+	other.Store = open(t, path)
+	other.App = app.New(app.Config{Store: other.Store})
 	for n := range 5 {
-		s, err := other.start(t.Context())
+		s, err := other.Start(t.Context())
 		is.NoErr(err)
-		recent, err := w.store.RecentSessions(t.Context(), w.ws.ID, 100)
+		recent, err := w.Store.RecentSessions(t.Context(), w.Workspace.ID, 100)
 		is.NoErr(err)
 		is.Equal(len(recent), n+1)
 		is.Equal(recent[0].ID, s.ID)
-		_, err = other.app.Cancel(t.Context(), s)
+		_, err = other.App.Cancel(t.Context(), s)
 		is.NoErr(err)
-		recent, err = w.store.RecentSessions(t.Context(), w.ws.ID, 100)
+		recent, err = w.Store.RecentSessions(t.Context(), w.Workspace.ID, 100)
 		is.NoErr(err)
 		is.Equal(recent[0].Outcome, domain.Canceled)
 		recent[0].Reason = "changed by the caller"
-		again, err := w.store.RecentSessions(t.Context(), w.ws.ID, 100)
+		again, err := w.Store.RecentSessions(t.Context(), w.Workspace.ID, 100)
 		is.NoErr(err)
 		is.Equal(again[0].Reason, "")
 	}
@@ -305,13 +275,13 @@ func TestCommitsAreShared(t *testing.T) {
 	}})
 	is.NoErr(err)
 	t.Cleanup(func() { _ = store.Close() })
-	w := newWorld(t, store)
+	w := storetest.NewWorld(t, store)
 	is.Equal(commits, transactions)
 	var done sync.WaitGroup
 	for range 32 {
 		done.Go(func() {
 			for range 20 {
-				if _, err := w.start(t.Context()); err != nil {
+				if _, err := w.Start(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -342,11 +312,11 @@ func TestPragmas(t *testing.T) {
 // A transaction of a caller that went away before it began is not run.
 func TestACallerThatIsGone(t *testing.T) {
 	is := is.New(t)
-	w := newWorld(t, open(t, newPath(t)))
+	w := storetest.NewWorld(t, open(t, newPath(t)))
 	ctx, cancel := context.WithCancel(t.Context())
 	blocked, release := make(chan struct{}), make(chan struct{})
 	go func() {
-		_ = w.store.InTx(t.Context(), func(context.Context, ports.Tx) error {
+		_ = w.Store.InTx(t.Context(), func(context.Context, ports.Tx) error {
 			close(blocked)
 			<-release
 			return nil
@@ -354,12 +324,12 @@ func TestACallerThatIsGone(t *testing.T) {
 	}()
 	<-blocked
 	result := make(chan error, 1)
-	go func() { _, err := w.start(ctx); result <- err }()
+	go func() { _, err := w.Start(ctx); result <- err }()
 	time.Sleep(10 * time.Millisecond) // it waits behind the blocked one
 	cancel()
 	is.True(errors.Is(<-result, context.Canceled))
 	close(release)
-	_, err := w.start(t.Context())
+	_, err := w.Start(t.Context())
 	is.NoErr(err)
-	is.Equal(w.sessions(t, w.store), int64(1))
+	is.Equal(w.Sessions(t, w.Store), int64(1))
 }

@@ -37,9 +37,10 @@ type evidence struct {
 }
 
 type evidencePolicy struct {
-	Ref    string           `json:"ref"`
-	Law    string           `json:"law"`
-	Offers domain.OfferRule `json:"offers"`
+	Ref       string           `json:"ref"`
+	Law       string           `json:"law"`
+	Offers    domain.OfferRule `json:"offers"`
+	Retention int              `json:"retentionYears"` // at least; 0: none known
 }
 
 // flowShown is the flow as the session went through it.
@@ -82,7 +83,7 @@ func newEvidence(s domain.Session, flow domain.Flow, events []domain.Event) evid
 	found := evidence{
 		ID: s.ID, WorkspaceID: s.WorkspaceID, Mode: s.Mode, CustomerID: s.Customer.ID, SubscriptionID: s.Customer.SubscriptionID,
 		Country: s.Customer.Country, Region: s.Customer.Region, Locale: s.Customer.Locale,
-		Policy:    evidencePolicy{policy.Ref(), policy.Law, policy.Offers},
+		Policy:    evidencePolicy{policy.Ref(), policy.Law, policy.Offers, policy.Retention},
 		StartedAt: s.CreatedAt.Format(time.RFC3339), Outcome: s.Outcome, DecidedAt: timeOf(s.DecidedAt),
 		Flow: flowShown{flow.ID, flow.Version, flow.FlowDocument}, Events: []evidenceEvent{},
 	}

@@ -30,6 +30,7 @@ var layers = []layer{
 	{"ports", []string{"domain"}, nil, []string{"database/sql", "net/http", "log/slog"}},
 	{"app", []string{"domain", "ports"}, []string{"github.com/google/uuid"}, []string{"database/sql", "net/http"}},
 	{"adapters/internal/sqlstore", []string{"domain", "ports"}, nil, []string{"net/http", "database/sql"}},
+	{"adapters/internal/storetest", []string{"domain", "ports", "app"}, []string{"github.com/matryer/is"}, []string{"net/http", "database/sql"}},
 	{"adapters/internal/web", []string{"domain"}, nil, []string{"database/sql"}},
 	{"adapters/sqlite", []string{"domain", "ports", "adapters/internal/sqlstore"},
 		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3", "github.com/maypok86/otter/v2"}, []string{"net/http"}},

@@ -7,29 +7,31 @@ import (
 	"github.com/matryer/is"
 )
 
-// recount counts the live sessions of the file row by row.
-func recount(t *testing.T, path string) (c counts) {
+// recount counts the live sessions of a SQLite file row by row, and checks the file.
+func recount(t *testing.T, path string) counts {
 	t.Helper()
 	is := is.New(t)
 	db, err := sql.Open("sqlite", path)
 	is.NoErr(err)
 	defer db.Close()
-	is.NoErr(db.QueryRow(`SELECT COUNT(*), COUNT(*) FILTER (WHERE outcome = 'saved'), COUNT(*) FILTER (WHERE outcome = 'canceled'),
-		COUNT(*) FILTER (WHERE outcome = 'pending') FROM sessions WHERE test = 0`).Scan(&c.Sessions, &c.Saved, &c.Canceled, &c.Pending))
 	var verdict string
 	is.NoErr(db.QueryRow("PRAGMA integrity_check").Scan(&verdict))
 	is.Equal(verdict, "ok")
-	return c
+	return recountIn(t, db)
 }
 
-// recountPostgres counts the live sessions of a database row by row.
-func recountPostgres(t *testing.T, url string) (c counts) {
+// recountPostgres counts the live sessions of a PostgreSQL database row by row.
+func recountPostgres(t *testing.T, url string) counts {
 	t.Helper()
-	is := is.New(t)
 	db, err := sql.Open("pgx", url)
-	is.NoErr(err)
+	is.New(t).NoErr(err)
 	defer db.Close()
-	is.NoErr(db.QueryRow(`SELECT COUNT(*), COUNT(*) FILTER (WHERE outcome = 'saved'), COUNT(*) FILTER (WHERE outcome = 'canceled'),
+	return recountIn(t, db)
+}
+
+func recountIn(t *testing.T, db *sql.DB) (c counts) {
+	t.Helper()
+	is.New(t).NoErr(db.QueryRow(`SELECT COUNT(*), COUNT(*) FILTER (WHERE outcome = 'saved'), COUNT(*) FILTER (WHERE outcome = 'canceled'),
 		COUNT(*) FILTER (WHERE outcome = 'pending') FROM sessions WHERE test = 0`).Scan(&c.Sessions, &c.Saved, &c.Canceled, &c.Pending))
 	return c
 }

@@ -1,9 +1,15 @@
 package web_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/matryer/is"
 
@@ -28,4 +34,24 @@ func TestEveryKindHasAStatus(t *testing.T) {
 	is.Equal(web.PublicMessage(domain.Invalid("field", "must be right")), "field: must be right")
 	hidden := &domain.Error{Kind: domain.ErrConflict, Msg: "shown", Err: secret}
 	is.Equal(web.PublicMessage(fmt.Errorf("inner: %w", hidden)), "shown")
+}
+
+// A request that outlasts its time is 503 with Retry-After, and of many such in one
+// second one is logged, with its cause.
+func TestTimeout(t *testing.T) {
+	is := is.New(t)
+	var log bytes.Buffer
+	wrap := web.Wrapper{Log: slog.New(slog.NewTextHandler(&log, nil)), RenderError: web.RenderJSONError, Timeout: 5 * time.Millisecond}
+	h := wrap.Handle("/", func(_ http.ResponseWriter, r *http.Request) error {
+		<-r.Context().Done() // a store that does not answer
+		return fmt.Errorf("reading: %w", r.Context().Err())
+	})
+	for range 20 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		is.Equal(w.Code, http.StatusServiceUnavailable)
+		is.Equal(w.Header().Get("Retry-After"), "2")
+	}
+	is.Equal(strings.Count(log.String(), "request failed"), 1)
+	is.True(strings.Contains(log.String(), "deadline exceeded"))
 }
